@@ -1,0 +1,43 @@
+"""Model fields that several apps use."""
+
+import json
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class JSONTextField(models.TextField):  # type: ignore[type-arg]
+    """JSON kept as the text it is, so that what is stored reads back the same on every database.
+
+    MySQL's own JSON type reorders keys and turns large integers into floats. The database never looks inside these
+    values: what must be searched gets a column of its own.
+    """
+
+    description = _("JSON text")
+    empty_strings_allowed = False
+
+    def from_db_value(self, value: str | None, *args: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else dump_json(value)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return dump_json(self.value_from_object(obj))
+
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        super().validate(value, model_instance)
+        try:
+            dump_json(value)
+        except (TypeError, ValueError) as error:
+            raise ValidationError(_("Not JSON: %(reason)s"), params={"reason": error}) from error
+
+
+def dump_json(value: Any) -> str:
+    """Return `value` as compact JSON text; ValueError for NaN and infinities, TypeError for what JSON cannot say."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

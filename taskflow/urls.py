@@ -1,0 +1,6 @@
+"""The map of every page and endpoint."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]
