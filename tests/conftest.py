@@ -1,0 +1,79 @@
+"""What every test stands on: its own folder, its own database, and the environment of processes it starts.
+
+`DATABASE_URL` and `BROKER_URL` choose the base; without them it is SQLite and files in a temporary folder. The database
+of a test run is always a file or a server, never memory, so that threads and processes of a test see the same rows.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import django
+import pytest
+
+VAR_DIR = Path(tempfile.mkdtemp(prefix="taskflow-tests-"))
+os.environ |= {
+    "VAR_DIR": str(VAR_DIR),
+    "STATIC_ROOT": str(VAR_DIR / "static"),
+    "DJANGO_SETTINGS_MODULE": "taskflow.settings",
+}
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0123456789" * 5)
+os.environ.setdefault("STEP_FUNCTION_MODULES", "tests.steps")
+
+from django.conf import settings  # noqa: E402 - settings read the environment that was set above
+
+# A slow hash protects real passwords; in tests it only costs time.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VAR_DIR / "test.sqlite3")
+django.setup()
+# pytest-xdist's workers inherit the environment; were this in it, they would load the settings before this file runs.
+del os.environ["DJANGO_SETTINGS_MODULE"]
+
+from django.core.cache import cache  # noqa: E402
+from workflows.runtime import get_plan  # noqa: E402
+
+from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(VAR_DIR, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_is_cached() -> None:
+    """Published versions are cached by id for good, but a rolled-back test gives its ids to the next one."""
+    get_plan.cache_clear()
+    cache.clear()
+
+
+@pytest.fixture
+def acme(db: None) -> Cast:
+    """A tenant with one user of each role."""
+    return make_cast("acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Cast:
+    """Another tenant, whose rows the first must never see."""
+    return make_cast("globex")
+
+
+@pytest.fixture
+def process_env(transactional_db: None) -> dict[str, str]:
+    """The environment for a process that a test starts (a worker, a command): it works on the test's own database.
+
+    It commits its rows, so the test must too: that is what `transactional_db` is for.
+    """
+    return os.environ | {"DATABASE_URL": url_of_test_database()}
+
+
+def url_of_test_database() -> str:
+    """Return the URL of the database this test runs on."""
+    from django.db import connection
+
+    base = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{base['NAME']}"
+    return f"mysql://{base['USER']}:{base['PASSWORD']}@{base['HOST']}:{base['PORT']}/{base['NAME']}"

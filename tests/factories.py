@@ -1,0 +1,147 @@
+"""Rows for tests, with consistent values; every argument has a default that a reader need not know."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from jobs.domain.states import FINAL, State
+from jobs.models import Job, Lane, Queue, WorkerLease
+from taskflow.lib.clock import database_now
+from taskflow.lib.ids import new_uid
+from tenants.domain.roles import Role
+from tenants.models import Membership, Tenant
+from workflows.models import Step, Workflow, WorkflowVersion
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+PASSWORD = "correct horse"  # noqa: S105
+ECHO = {"kind": "python", "config": {"function": "echo"}}
+_serial = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A tenant and its people, one of each role: `owner@acme.test` and so on, all with `PASSWORD`."""
+
+    tenant: Tenant
+    owner: User
+    editor: User
+    operator: User
+    reviewer: User
+    viewer: User
+
+
+def make_tenant(slug: str = "", **fields: Any) -> Tenant:
+    """Make a tenant; without a slug, one that nobody has."""
+    slug = slug or f"tenant-{next(_serial)}"
+    return Tenant.objects.create(slug=slug, **{"name": slug.title()} | fields)
+
+
+def make_user(name: str = "", *, tenant: Tenant | None = None, role: Role = Role.OWNER, **fields: Any) -> User:
+    """Make a user that may log in to the admin, a member of `tenant` if given. `name` is also the address."""
+    name = name or f"user-{next(_serial)}@example.test"
+    user = User.objects.create_user(name, email=name, password=PASSWORD, **{"is_staff": True} | fields)
+    if tenant is not None:
+        Membership.objects.create(tenant=tenant, user=user, role=role.value)
+    return user
+
+
+def make_cast(slug: str) -> Cast:
+    """Make a tenant with its people."""
+    tenant = make_tenant(slug)
+    people = {role.value: make_user(f"{role.value}@{slug}.test", tenant=tenant, role=role) for role in Role}
+    return Cast(tenant, **people)
+
+
+def make_workflow(
+    tenant: Tenant | None = None,
+    slug: str = "",
+    *,
+    steps: Iterable[dict[str, Any]] = (ECHO,),
+    version: dict[str, Any] | None = None,
+    **fields: Any,
+) -> Workflow:
+    """Make a workflow with an editable draft and the same published as version 1.
+
+    `steps` are dicts of a step's fields (`kind` and `config` at least); `version` are fields of the version.
+    """
+    slug = slug or f"workflow-{next(_serial)}"
+    names = {"name": slug.title(), "label_singular": "Item", "label_plural": "Items"}
+    workflow = Workflow.objects.create(tenant=tenant or make_tenant(), slug=slug, **names | fields)
+    steps = list(steps)
+    make_version(workflow, number=None, steps=steps, **version or {})
+    make_version(workflow, number=1, steps=steps, **version or {})
+    return workflow
+
+
+def make_version(
+    workflow: Workflow, *, number: int | None = 1, steps: Iterable[dict[str, Any]] = (ECHO,), **fields: Any
+) -> WorkflowVersion:
+    """Make a published version, which goes live at once; with `number=None`, the draft."""
+    kept = {"draft_of": workflow} if number is None else {"published_at": NOW}
+    version = WorkflowVersion.objects.create(workflow=workflow, number=number, **kept | fields)
+    for position, step in enumerate(steps):
+        key = step.get("key", f"step{position + 1}")
+        Step.objects.create(version=version, position=position, **{"key": key, "name": key.title()} | step)
+    if number is not None:
+        workflow.live_version = version
+        workflow.save(update_fields=["live_version"])
+    return version
+
+
+def make_queue(slug: str = "default", **fields: Any) -> Queue:
+    """Make the queue `slug`, or give it these fields if there is one."""
+    queue, _ = Queue.objects.update_or_create(
+        slug=slug, defaults=fields, create_defaults={"name": slug.title()} | fields
+    )
+    return queue
+
+
+def make_lane(queue: Queue | None = None, tenant: Tenant | None = None, **fields: Any) -> Lane:
+    """Make a tenant's lane in a queue, or give it these fields if there is one."""
+    queue, tenant = queue or make_queue(), tenant or make_tenant()
+    lane, _ = Lane.objects.update_or_create(queue=queue, tenant=tenant, defaults=fields, create_defaults=fields)
+    return lane
+
+
+def make_lease(*, age: float = 0.0, **fields: Any) -> WorkerLease:
+    """Make a worker's lease whose last heartbeat is `age` seconds old by the database's clock."""
+    beat = database_now() - timedelta(seconds=age)
+    known = {"host": "test-host", "pid": next(_serial), "started_at": beat, "heartbeat_at": beat}
+    return WorkerLease.objects.create(**known | fields)
+
+
+def make_job(
+    workflow: Workflow | None = None, state: State = State.PENDING, *, now: datetime = NOW, **fields: Any
+) -> Job:
+    """Make one job, with the times that belong to its state: created at `now`, a minute for each stage after that."""
+    workflow = workflow or make_workflow()
+    version = fields.pop("version", None) or workflow.live_version
+    queue = fields.pop("queue", None) or make_queue(workflow.queue)
+    make_lane(queue, workflow.tenant)
+    uid = new_uid()
+    values = {
+        "uid": uid,
+        "tenant": workflow.tenant,
+        "version": version,
+        "queue": queue,
+        "payload": {"text": "hello"},
+        "correlation_id": str(uid),
+        "created_at": now,
+    }
+    return Job.objects.create(workflow=workflow, state=state.value, **values | _times(state, now) | fields)
+
+
+def _times(state: State, now: datetime) -> dict[str, Any]:
+    later = now + timedelta(minutes=1)
+    times: dict[str, Any] = {"due_at": later if state is State.SCHEDULED else now}
+    if state is State.SCHEDULED:
+        times["wake_at"] = later
+    if state is State.RUNNING or state is State.WAITING or state in FINAL - {State.CANCELLED}:
+        times |= {"started_at": later, "attempts": 1}
+    if state in FINAL:
+        times["finished_at"] = later + timedelta(minutes=1)
+    return times
