@@ -37,6 +37,20 @@ from workflows.runtime import get_plan  # noqa: E402
 from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
 
 
+SERVERS_WANTED = pytest.mark.skip(
+    reason="needs MariaDB and Redis: python -m tests.servers -- pytest tests/races tests/chaos"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Races and crashes mean nothing without the locks of a real server and messages between real processes."""
+    if settings.DATABASES["default"]["ENGINE"].endswith("mysql") and settings.BROKER_URL.startswith("redis"):
+        return
+    for item in items:
+        if {"races", "chaos"} & set(item.path.parts):
+            item.add_marker(SERVERS_WANTED)
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(VAR_DIR, ignore_errors=True)
 
