@@ -132,6 +132,8 @@ STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
 
 # Limits at the doors.
+#: How long a process may go on accepting a key that another process has revoked.
+API_KEY_CACHE_SECONDS = env.float("API_KEY_CACHE_SECONDS", default=5.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=10 * 1024 * 1024)
 MAX_PAYLOAD_BYTES = env.int("MAX_PAYLOAD_BYTES", default=1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES

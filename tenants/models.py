@@ -1,14 +1,31 @@
 """Tenants, their members and their API keys."""
 
 from typing import Any, Self
+from zoneinfo import available_timezones
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from taskflow.lib.fields import JSONTextField
 from taskflow.lib.ids import new_uid
 from tenants.domain.roles import Role
+
+
+validate_slug = RegexValidator(
+    r"^[a-z0-9][a-z0-9_-]*\Z",
+    _("Use lower-case letters, digits, hyphens and underscores; begin with a letter or digit."),
+)
+
+
+def validate_time_zone(value: str) -> None:
+    """Refuse what is not the name of a time zone in the IANA database."""
+    if value not in available_timezones():
+        raise ValidationError(
+            _("'%(value)s' is not a time zone. Use an IANA name such as Europe/Berlin."), params={"value": value}
+        )
 
 
 class TenantScopedQuerySet(models.QuerySet[Any]):
@@ -22,11 +39,11 @@ class Tenant(models.Model):
     """A customer or team; owns everything that hangs on it, isolated from all others."""
 
     uid = models.UUIDField(default=new_uid, unique=True, editable=False)
-    slug = models.SlugField(max_length=63, unique=True)
+    slug = models.SlugField(max_length=63, unique=True, validators=[validate_slug])
     name = models.CharField(max_length=200)
     plan = models.CharField(max_length=50, blank=True, default="free")
     attributes = JSONTextField(default=dict, blank=True)
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -3,6 +3,7 @@
 import django.db.models.deletion
 import taskflow.lib.fields
 import taskflow.lib.ids
+import tenants.models
 from django.conf import settings
 from django.db import migrations, models
 
@@ -21,11 +22,11 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uid', models.UUIDField(default=taskflow.lib.ids.new_uid, editable=False, unique=True)),
-                ('slug', models.SlugField(max_length=63, unique=True)),
+                ('slug', models.SlugField(max_length=63, unique=True, validators=[tenants.models.validate_slug])),
                 ('name', models.CharField(max_length=200)),
                 ('plan', models.CharField(blank=True, default='free', max_length=50)),
                 ('attributes', taskflow.lib.fields.JSONTextField(blank=True, default=dict)),
-                ('time_zone', models.CharField(default='UTC', max_length=64)),
+                ('time_zone', models.CharField(default='UTC', max_length=64, validators=[tenants.models.validate_time_zone])),
                 ('active', models.BooleanField(default=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
