@@ -37,16 +37,26 @@ def in_transaction(work: Callable[[], T]) -> T:
     raise AssertionError("unreachable")
 
 
-def insert_rows(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert `rows` (values in database form, in the order of `columns`) in one statement."""
+def insert_rows(
+    model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], *, returning: bool = False
+) -> list[int] | None:
+    """Insert `rows` (values in database form, in the order of `columns`) in one statement.
+
+    With `returning`, give the new ids in order; None where the database cannot say (MySQL).
+    """
     values = list(rows)
     if not values:
-        return
+        return []
     quote = connection.ops.quote_name
-    head = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "
     one = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    sql = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "
+    sql += ", ".join([one] * len(values))
+    returning = returning and connection.features.can_return_rows_from_bulk_insert
+    if returning:
+        sql += " RETURNING id"
     with connection.cursor() as cursor:
-        cursor.execute(head + ", ".join([one] * len(values)), list(chain.from_iterable(values)))
+        cursor.execute(sql, list(chain.from_iterable(values)))
+        return [row[0] for row in cursor.fetchall()] if returning else None
 
 
 def database_time(value: Any) -> Any:

@@ -1,0 +1,45 @@
+"""Sharing a queue among tenants: start-time fair queueing over worker-seconds.
+
+After Goyal, Vin and Cheng, "Start-time Fair Queueing" (SIGCOMM 1996): the lane with the least virtual time goes
+first and is charged `seconds / weight`; a lane that comes back from idle starts at the present virtual time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class LaneShare:
+    """One tenant's standing in a queue."""
+
+    id: int
+    tenant_id: int
+    weight: float
+    cap: int | None
+    virtual_time: float
+    idle: bool
+
+
+def present_virtual_time(lanes: Sequence[LaneShare]) -> float:
+    """Return where a lane that comes back from idle starts: level with the one that is served next.
+
+    When every lane was idle they start level with the furthest, so that none brings credit along.
+    """
+    busy = [lane.virtual_time for lane in lanes if not lane.idle]
+    if busy:
+        return min(busy)
+    return max((lane.virtual_time for lane in lanes), default=0.0)
+
+
+def in_turn(lanes: Sequence[LaneShare]) -> list[LaneShare]:
+    """Return the lanes that have work in the order they are served, idle ones lifted to the present virtual time."""
+    present = present_virtual_time(lanes)
+    lifted = [
+        replace(lane, virtual_time=max(lane.virtual_time, present)) if lane.idle else lane for lane in lanes
+    ]
+    return sorted(lifted, key=lambda lane: (lane.virtual_time, lane.id))
+
+
+def charge(lane: LaneShare, seconds: float) -> float:
+    """Return the lane's virtual time after `seconds` of work."""
+    return lane.virtual_time + seconds / lane.weight

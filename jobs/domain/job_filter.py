@@ -1,0 +1,61 @@
+"""Which jobs somebody means: the filters of a list, and of an action on all it shows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from jobs.domain.states import RETRYABLE, State
+
+#: What a bulk action may be, and the states it can change.
+BULK_KINDS: dict[str, frozenset[State]] = {
+    "retry": RETRYABLE,
+    "requeue": frozenset({State.DEAD}),
+    "cancel": frozenset({State.PENDING, State.SCHEDULED, State.RUNNING, State.WAITING}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Conditions that all hold; empty means any. The date range takes its start in and leaves its end out."""
+
+    workflow_id: int | None = None
+    queue_id: int | None = None
+    states: tuple[str, ...] = ()
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    correlation_id: str = ""
+    ids: tuple[int, ...] | None = None
+
+    def for_kind(self, kind: str) -> tuple[str, ...]:
+        """Return the states that an action of `kind` works through: its own, narrowed to those asked for."""
+        possible = sorted(state.value for state in BULK_KINDS[kind])
+        return tuple(state for state in possible if not self.states or state in self.states)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the filter in a form that JSON can keep."""
+        return {
+            "workflow_id": self.workflow_id,
+            "queue_id": self.queue_id,
+            "states": list(self.states),
+            "created_from": self.created_from and self.created_from.isoformat(),
+            "created_to": self.created_to and self.created_to.isoformat(),
+            "correlation_id": self.correlation_id,
+            "ids": None if self.ids is None else list(self.ids),
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Self:
+        """Return the filter that `to_json` gave."""
+        return cls(
+            workflow_id=kept["workflow_id"],
+            queue_id=kept["queue_id"],
+            states=tuple(kept["states"]),
+            created_from=_instant(kept["created_from"]),
+            created_to=_instant(kept["created_to"]),
+            correlation_id=kept["correlation_id"],
+            ids=None if kept["ids"] is None else tuple(kept["ids"]),
+        )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

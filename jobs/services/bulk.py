@@ -1,0 +1,135 @@
+"""A change to many jobs in the background: kept as a row, worked through in chunks, taken up again if a worker dies."""
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F, Q
+
+from jobs.domain.job_filter import BULK_KINDS, JobFilter
+from jobs.models import BulkAction, Job
+from jobs.queries.job_pages import count_up_to, last_id, matching
+from jobs.services.control import NotNow, cancel_job, retry_job
+from taskflow.lib import wake
+from taskflow.lib.db import in_transaction
+from taskflow.lib.telemetry import emit
+from tenants.models import Tenant
+
+CHUNK = 200
+TASK = "jobs.work_bulk_action"
+#: An action nobody has worked on for this long is taken up by the tick.
+STALE = timedelta(seconds=15)
+#: Counting stops here; a larger action says "more than" and shows its progress by ids.
+COUNT_LIMIT = 10_000
+
+
+def start_bulk_action(
+    *, tenant: Tenant, kind: str, wanted: JobFilter, user: AbstractBaseUser, now: datetime
+) -> BulkAction:
+    """Store an action on every job of `tenant` that is there now and matches `wanted`, and send it on its way.
+
+    Raises ValueError for a `kind` that is not one of BULK_KINDS.
+    """
+    if kind not in BULK_KINDS:
+        raise ValueError(f"There is no bulk action '{kind}'. Known: {', '.join(BULK_KINDS)}.")
+    action = BulkAction.objects.create(
+        tenant=tenant,
+        kind=kind,
+        filters={"wanted": wanted.to_json(), "expected": expected(tenant_id=tenant.pk, kind=kind, wanted=wanted)},
+        end_id=last_id(),
+        created_by=user,
+        created_at=now,
+    )
+    transaction.on_commit(lambda: hint(action.pk))
+    return action
+
+
+def expected(*, tenant_id: int, kind: str, wanted: JobFilter) -> int | None:
+    """Return how many jobs an action would change at most; None when they are more than COUNT_LIMIT."""
+    states = wanted.for_kind(kind)
+    count = count_up_to(tenant_id, wanted.in_states(states), COUNT_LIMIT + 1) if states else 0
+    return None if count > COUNT_LIMIT else count
+
+
+def hint(action_id: int) -> None:
+    """Tell a worker that the action has work; a hint that is lost is made up for by `continue_stale`."""
+    wake.send(TASK, pool="default", action_id=action_id)
+
+
+def stop_bulk_action(*, action: BulkAction, actor: str, now: datetime) -> bool:
+    """End an action after its present chunk; False where it was over already. What is done stays done."""
+    reason = f"Stopped by {actor}."
+    return bool(
+        BulkAction.objects.filter(pk=action.pk, finished_at=None).update(finished_at=now, error_message=reason)
+    )
+
+
+def continue_stale(*, now: datetime) -> int:
+    """Send a hint for every action that nobody works on; returns how many there were."""
+    idle = Q(worked_at__lt=now - STALE) | Q(worked_at=None, created_at__lt=now - STALE)
+    stale = list(BulkAction.objects.filter(idle, finished_at=None).values_list("pk", flat=True)[:100])
+    for action_id in stale:
+        hint(action_id)
+    return len(stale)
+
+
+def take_bulk_action(*, action_id: int, now: datetime) -> BulkAction | None:
+    """Make this process the one that works on the action; None when it is over or another one is at it."""
+    free = Q(worked_at=None) | Q(worked_at__lt=now - STALE)
+    taken = BulkAction.objects.filter(free, pk=action_id, finished_at=None).update(worked_at=now)
+    return BulkAction.objects.select_related("created_by").get(pk=action_id) if taken else None
+
+
+def work_chunk(*, action: BulkAction, now: datetime) -> bool:
+    """Change the next jobs of an action that this process holds, and record how far it is, in one transaction.
+
+    Returns whether more is to do. `worked_at` is the fence: whoever finds another value in the row has lost the action
+    and writes nothing.
+    """
+    return in_transaction(lambda: _work_chunk(action, now))
+
+
+def release_bulk_action(*, action: BulkAction) -> None:
+    """Let any process go on with the action at once."""
+    BulkAction.objects.filter(pk=action.pk, worked_at=action.worked_at, finished_at=None).update(worked_at=None)
+    hint(action.pk)
+
+
+def _work_chunk(action: BulkAction, now: datetime) -> bool:
+    held = BulkAction.objects.select_for_update().filter(pk=action.pk, finished_at=None, worked_at=action.worked_at)
+    row = held.first()
+    if row is None:
+        return False
+    jobs = _next_jobs(row)
+    actor = str(action.created_by or "")
+    changed = sum(_change(row.kind, job, actor, now) for job in jobs)
+    done = len(jobs) < CHUNK
+    BulkAction.objects.filter(pk=row.pk).update(
+        last_id=jobs[-1].pk if jobs else row.end_id,
+        seen=F("seen") + len(jobs),
+        changed=F("changed") + changed,
+        skipped=F("skipped") + len(jobs) - changed,
+        worked_at=now,
+        finished_at=now if done else None,
+    )
+    action.worked_at = now
+    emit("bulk.chunk", kind=row.kind, tenant=row.tenant_id, seen=len(jobs), changed=changed)
+    return not done
+
+
+def _next_jobs(action: BulkAction) -> list[Job]:
+    wanted = JobFilter.from_json(action.filters["wanted"])
+    states = wanted.for_kind(action.kind)
+    if not states:
+        return []
+    jobs = matching(action.tenant_id, wanted.in_states(states)).filter(pk__gt=action.last_id, pk__lte=action.end_id)
+    return list(jobs.order_by("pk")[:CHUNK])
+
+
+def _change(kind: str, job: Job, actor: str, now: datetime) -> bool:
+    change = cancel_job if kind == "cancel" else retry_job
+    try:
+        change(job=job, actor=actor, now=now)
+    except NotNow:
+        return False
+    return True

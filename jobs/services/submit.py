@@ -1,0 +1,221 @@
+"""Taking jobs in: checked against the workflow's fields, stored with their first event, announced after commit."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, connection
+
+from jobs.domain.states import EventKind, State
+from jobs.domain.submission import DEFAULT_PRIORITY, LOWEST_PRIORITY, IdempotencyConflict, NewJob, SubmissionError
+from jobs.models import Event, IdempotencyKey, Job, Lane, Queue
+from jobs.services.wake import wake_on_commit
+from taskflow.lib.cache import remember
+from taskflow.lib.db import database_time, in_transaction, insert_rows
+from taskflow.lib.fields import dump_json
+from taskflow.lib.ids import new_uid
+from taskflow.lib.telemetry import span
+from workflows.domain.fields import check_payload
+from workflows.queries import LiveVersion, NotPublished, WorkflowNotFound, get_live
+
+CACHE_SECONDS = 5.0
+COLUMNS = (
+    "uid",
+    "tenant_id",
+    "workflow_id",
+    "version_id",
+    "queue_id",
+    "parent_id",
+    "state",
+    "priority",
+    "due_at",
+    "wake_at",
+    "position",
+    "attempts",
+    "failures",
+    "crashes",
+    "run_number",
+    "payload",
+    "error_class",
+    "retry_policy",
+    "correlation_id",
+    "traceparent",
+    "source",
+    "created_at",
+)
+EVENT_COLUMNS = ("job_id", "at", "kind", "state", "attempt", "actor")
+ROWS_PER_STATEMENT = 250
+
+
+def submit_job(*, tenant_id: int, request: NewJob, now: datetime) -> Job:
+    """Store one job and announce it. Raises SubmissionError, with every problem, and stores nothing then."""
+    (answer,) = submit_jobs(tenant_id=tenant_id, requests=[request], now=now)
+    if isinstance(answer, SubmissionError):
+        raise answer
+    return answer
+
+
+def submit_jobs(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[Job | SubmissionError]:
+    """Store the jobs that are right in one transaction. Returns, in order, each one's row or what is wrong with it."""
+    answers = [_prepare(tenant_id, request, now) for request in requests]
+    jobs = [answer for answer in answers if isinstance(answer, Job)]
+    if not jobs:
+        return answers
+    for queue_id in {job.queue_id for job in jobs}:
+        ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
+    with span("engine.submit", count=len(jobs), queue=requests[0].queue or "", workflow=requests[0].workflow):
+        in_transaction(lambda: _store(jobs, now))
+    return answers
+
+
+def submit_once(*, tenant_id: int, request: NewJob, key: str, fingerprint: str, now: datetime) -> tuple[Job, bool]:
+    """Store a job under an idempotency key (the SHA-256 of the client's). Returns the job, and whether it is new.
+
+    Raises IdempotencyConflict if the key came with another body before, and SubmissionError.
+    """
+    first = _first_use(tenant_id, key, fingerprint)
+    if first is not None:
+        return first, False
+
+    def work() -> Job:
+        job = submit_job(tenant_id=tenant_id, request=request, now=now)
+        IdempotencyKey.objects.create(tenant_id=tenant_id, key=key, fingerprint=fingerprint, job=job, created_at=now)
+        return job
+
+    try:
+        return in_transaction(work), True
+    except IntegrityError:
+        first = _first_use(tenant_id, key, fingerprint)
+        if first is None:
+            raise
+        return first, False
+
+
+def _first_use(tenant_id: int, key: str, fingerprint: str) -> Job | None:
+    row = IdempotencyKey.objects.filter(tenant_id=tenant_id, key=key).select_related("job").first()
+    if row is None:
+        return None
+    if row.fingerprint != fingerprint:
+        raise IdempotencyConflict("This Idempotency-Key was used before with another body.")
+    return row.job
+
+
+def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | SubmissionError:
+    try:
+        live = get_live(tenant_id, request.workflow)
+    except (WorkflowNotFound, NotPublished) as error:
+        return SubmissionError([("workflow", str(error))])
+    queue_id = find_queue(request.queue or live.queue)
+    problems = [(f"payload.{problem.field}" if problem.field else "payload", problem.message)
+                for problem in check_payload(live.fields, request.payload)]
+    if queue_id is None:
+        problems.append(("queue", f"There is no queue '{request.queue or live.queue}'."))
+    if request.priority is not None and not 0 <= request.priority <= LOWEST_PRIORITY:
+        problems.append(("priority", f"Must be between 0 (first) and {LOWEST_PRIORITY} (last)."))
+    if problems or queue_id is None:
+        return SubmissionError(problems)
+    return _new_row(tenant_id, request, live, queue_id, now)
+
+
+def _new_row(tenant_id: int, request: NewJob, live: LiveVersion, queue_id: int, now: datetime) -> Job:
+    uid = request.uid or new_uid()
+    due_at = now if request.run_at is None else request.run_at
+    later = due_at > now
+    return Job(
+        uid=uid,
+        tenant_id=tenant_id,
+        workflow_id=live.workflow_id,
+        version_id=live.version_id,
+        queue_id=queue_id,
+        parent_id=request.parent_id,
+        state=State.SCHEDULED.value if later else State.PENDING.value,
+        priority=DEFAULT_PRIORITY if request.priority is None else request.priority,
+        due_at=due_at,
+        wake_at=due_at if later else None,
+        payload=request.payload,
+        retry_policy=None if request.retry_policy is None else request.retry_policy.model_dump(mode="json"),
+        correlation_id=request.correlation_id or str(uid),
+        traceparent=request.traceparent,
+        source=request.source,
+        created_at=now,
+    )
+
+
+def _store(jobs: Sequence[Job], now: datetime) -> None:
+    for start in range(0, len(jobs), ROWS_PER_STATEMENT):
+        _insert(jobs[start : start + ROWS_PER_STATEMENT], now)
+    due = Counter(job.queue_id for job in jobs if job.wake_at is None)
+    for queue_id in due:
+        wake_on_commit(queue_id=queue_id, now=now)
+
+
+def _insert(jobs: Sequence[Job], now: datetime) -> None:
+    rows = [_database_row(job) for job in jobs]
+    ids = insert_rows(Job, COLUMNS, rows, returning=True)
+    if ids is None:
+        found: dict[UUID, int] = dict(Job.objects.filter(uid__in=[job.uid for job in jobs]).values_list("uid", "id"))
+        ids = [found[job.uid] for job in jobs]
+    at = database_time(now)
+    for job, pk in zip(jobs, ids, strict=True):
+        job.pk = pk
+        job._state.adding = False
+        job._state.db = connection.alias
+    insert_rows(
+        Event,
+        EVENT_COLUMNS,
+        [(job.pk, at, EventKind.CREATED.value, job.state, 0, job.source) for job in jobs],
+    )
+
+
+def _database_row(job: Job) -> tuple[object, ...]:
+    uid = str(job.uid) if connection.features.has_native_uuid_field else job.uid.hex
+    return (
+        uid,
+        job.tenant_id,
+        job.workflow_id,
+        job.version_id,
+        job.queue_id,
+        job.parent_id,
+        job.state,
+        job.priority,
+        database_time(job.due_at),
+        database_time(job.wake_at),
+        0,
+        0,
+        0,
+        0,
+        1,
+        dump_json(job.payload),
+        "",
+        None if job.retry_policy is None else dump_json(job.retry_policy),
+        job.correlation_id,
+        job.traceparent,
+        job.source,
+        database_time(job.created_at),
+    )
+
+
+def check_requests(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[SubmissionError]:
+    """Return what is wrong with the requests, without storing anything."""
+    answers = (_prepare(tenant_id, request, now) for request in requests)
+    return [answer for answer in answers if isinstance(answer, SubmissionError)]
+
+
+@remember(seconds=CACHE_SECONDS)
+def find_queue(slug: str) -> int | None:
+    """Return the id of the queue `slug`, or None."""
+    return Queue.objects.filter(slug=slug).values_list("pk", flat=True).first()
+
+
+@remember(seconds=60)
+def ensure_lane(*, queue_id: int, tenant_id: int) -> int:
+    """Return the id of the tenant's lane in the queue, which is made when it first sends a job there."""
+    lane, _ = Lane.objects.get_or_create(queue_id=queue_id, tenant_id=tenant_id)
+    return lane.pk
+
+
+def prune_idempotency_keys(*, now: datetime, keep: timedelta = timedelta(days=7)) -> int:
+    """Forget the keys that are older than `keep`; returns how many."""
+    count, _ = IdempotencyKey.objects.filter(created_at__lt=now - keep).delete()
+    return count
