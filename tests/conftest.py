@@ -17,6 +17,7 @@ os.environ |= {
     "VAR_DIR": str(VAR_DIR),
     "STATIC_ROOT": str(VAR_DIR / "static"),
     "DJANGO_SETTINGS_MODULE": "taskflow.settings",
+    "HTTPS": "false",
 }
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0123456789" * 5)
 os.environ.setdefault("STEP_FUNCTION_MODULES", "tests.steps")
@@ -25,6 +26,9 @@ from django.conf import settings  # noqa: E402 - settings read the environment t
 
 # A slow hash protects real passwords; in tests it only costs time.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Files straight from the sources: nothing is collected before a test run.
+settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+settings.STATIC_ROOT.mkdir()
 if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VAR_DIR / "test.sqlite3")
 django.setup()

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class TaskflowConfig(AppConfig):
+    name = "taskflow"
+
+    def ready(self) -> None:
+        from taskflow import checks  # noqa: F401 - registers them
