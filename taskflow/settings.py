@@ -152,7 +152,7 @@ else:
 # Throttles count here, so it is shared by all processes.
 if BROKER_URL.startswith(("redis:", "rediss:")):
     _cache = {
-        "BACKEND": "taskflow.lib.cache.TolerantRedisCache",
+        "BACKEND": "taskflow.rediscache.TolerantRedisCache",
         "LOCATION": env.str("CACHE_URL", default=BROKER_URL),
         "KEY_PREFIX": "taskflow",
         "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 1.0},

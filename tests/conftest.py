@@ -36,6 +36,7 @@ django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from django.core.cache import cache  # noqa: E402
+from taskflow.lib.cache import forget_all  # noqa: E402
 from workflows.runtime import get_plan  # noqa: E402
 
 from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
@@ -63,6 +64,7 @@ def pytest_unconfigure() -> None:
 def _forget_what_is_cached() -> None:
     """Published versions are cached by id for good, but a rolled-back test gives its ids to the next one."""
     get_plan.cache_clear()
+    forget_all()
     cache.clear()
 
 
