@@ -1,0 +1,134 @@
+"""Errors under /api/ as problem details (RFC 9457): one form for every refusal, whoever refuses."""
+
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.views import exception_handler as drf_exception_handler
+from structlog.contextvars import get_contextvars
+
+from taskflow.lib.fields import dump_json
+from taskflow.lib.ids import new_uid
+
+API_PREFIX = "/api/"
+PROBLEM_JSON = "application/problem+json"
+FieldError = tuple[str, str]
+#: What is said where the one who refused gave no words of his own.
+DETAILS = {
+    400: "The request is malformed.",
+    403: "This is not allowed.",
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+    413: "The body is too large.",
+    500: "Something went wrong here. It has been recorded under this request's id.",
+}
+
+
+class Refused(APIException):
+    """A request is refused. `errors` names fields with reasons; `code` tells programs which problem it is."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        status: int = 400,
+        code: str = "",
+        errors: Iterable[FieldError] = (),
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status_code = status
+        self.problem_code = code
+        self.errors = list(errors)
+        self.members = members
+
+
+def invalid(errors: Iterable[FieldError]) -> Refused:
+    """Return the refusal of a request of which these fields are wrong."""
+    found = list(errors)
+    detail = "; ".join(f"{field}: {reason}" if field else reason for field, reason in found[:3])
+    return Refused(detail, code="invalid-request", errors=found)
+
+
+def request_id(request: HttpRequest) -> str:
+    """Return the id under which this request is logged; the same at every call."""
+    bound = get_contextvars().get("request_id") or getattr(request, "_problem_request_id", None)
+    if bound is None:
+        bound = request._problem_request_id = str(new_uid())  # type: ignore[attr-defined]
+    return str(bound)
+
+
+def problem(
+    request: HttpRequest,
+    status: int,
+    detail: str = "",
+    *,
+    code: str = "",
+    errors: Iterable[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+    **members: Any,
+) -> HttpResponse:
+    """Return the problem document as a response."""
+    document: dict[str, Any] = {
+        "type": f"urn:taskflow:problem:{code}" if code else "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail or DETAILS.get(status, HTTPStatus(status).description),
+        "instance": request.path,
+        "request_id": request_id(request),
+    }
+    listed = [{"field": field, "reason": reason} for field, reason in errors]
+    document |= ({"errors": listed} if listed else {}) | members
+    body = dump_json(document).encode(errors="backslashreplace")
+    return HttpResponse(body, status=status, content_type=PROBLEM_JSON, headers=headers)
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """Turn what DRF knows how to answer into a problem; anything else is left to Django, which records it."""
+    answer = drf_exception_handler(error, dict(context))
+    if answer is None:
+        return None
+    headers = {name: answer[name] for name in ("WWW-Authenticate", "Retry-After") if name in answer}
+    request = context["request"]._request
+    if isinstance(error, Refused):
+        return problem(
+            request,
+            error.status_code,
+            str(error.detail),
+            code=error.problem_code,
+            errors=error.errors,
+            headers=headers,
+            **error.members,
+        )
+    if isinstance(error, ValidationError):
+        refusal = invalid(flatten(error.detail))
+        return problem(request, 400, str(refusal.detail), code=refusal.problem_code, errors=refusal.errors)
+    detail = str(getattr(error, "detail", "")) or DETAILS.get(answer.status_code, "")
+    return problem(request, answer.status_code, detail, headers=headers)
+
+
+def flatten(detail: Any, field: str = "") -> list[FieldError]:
+    """Return DRF's nested error details as (dotted field, reason) pairs."""
+    if isinstance(detail, dict):
+        return [pair for key, value in detail.items() for pair in flatten(value, f"{field}.{key}" if field else str(key))]
+    if isinstance(detail, list):
+        return [pair for value in detail for pair in flatten(value, field)]
+    return [(field, str(detail) if isinstance(detail, ErrorDetail) else repr(detail))]
+
+
+class ApiProblems:
+    """Middleware: whatever Django itself refuses under /api/ (404, 400, 500 and so on) is a problem document too."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code < 400 or not request.path_info.startswith(API_PREFIX):
+            return response
+        if response.get("Content-Type") == PROBLEM_JSON:
+            return response
+        kept = {name: response[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in response}
+        return problem(request, response.status_code, headers=kept)
