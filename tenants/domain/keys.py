@@ -40,8 +40,8 @@ def new_key() -> NewKey:
 def hash_key(clear: str) -> str:
     """Return what is stored of a key.
 
-    One SHA-256 is enough: slow, salted hashes protect secrets that people choose. A 256-bit random secret can be neither
-    guessed nor looked up in a table, and a fast hash lets every request find its key by an indexed column.
+    One SHA-256 is enough: slow, salted hashes protect secrets that people choose. A 256-bit random secret can be
+    neither guessed nor looked up in a table, and a fast hash lets every request find its key by an indexed column.
     """
     return hashlib.sha256(clear.encode()).hexdigest()
 
@@ -52,7 +52,11 @@ def is_key(text: str) -> bool:
 
 
 def refusal_of(
-    *, revoked_at: datetime | None, expires_at: datetime | None, tenant_active: bool, now: datetime
+    *,
+    revoked_at: datetime | None,
+    expires_at: datetime | None,
+    tenant_active: bool,
+    now: datetime,
 ) -> Refusal | None:
     """Return why a stored key is refused at `now`, or None where it is good."""
     if revoked_at is not None and revoked_at <= now:
@@ -66,5 +70,7 @@ def parse_age(text: str) -> timedelta:
     """Read a span such as `30d` (m minutes, h hours, d days, w weeks). Raises ValueError."""
     match = _AGE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"'{text}' is not a time span. Write a number and m, h, d or w, such as 30d.")
+        raise ValueError(
+            f"'{text}' is not a time span. Write a number and m, h, d or w, such as 30d."
+        )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

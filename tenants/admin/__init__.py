@@ -1,0 +1,18 @@
+"""The admin of tenants, and what other apps build their tenant-scoped admin on."""
+
+from tenants.admin.pages import ApiKeyAdmin, TenantAdmin
+from tenants.admin.scoping import (
+    ScopedRelatedFilter,
+    ScopedStackedInline,
+    ScopedTabularInline,
+    TenantScopedAdmin,
+)
+
+__all__ = [
+    "ApiKeyAdmin",
+    "ScopedRelatedFilter",
+    "ScopedStackedInline",
+    "ScopedTabularInline",
+    "TenantAdmin",
+    "TenantScopedAdmin",
+]
