@@ -1,0 +1,328 @@
+"""The drain: claim a chunk, run it, flush the results, claim again, until the queue is empty or the slice is over.
+
+One thread talks to the database and steers; steps run on the step threads of the process.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django.db.models import F
+
+from jobs.domain import transitions
+from jobs.domain.chunks import SLOW_SECONDS, Room
+from jobs.domain.work import ClaimedJob, Report
+from jobs.models import Job, Lane, Queue
+from jobs.runtime.execute import Task, failed, failure_of
+from jobs.runtime.prepare import prepare
+from jobs.runtime.process import WorkerProcess, is_stopping
+from jobs.runtime.units import Unit
+from jobs.services.claim import Claimant, claim_jobs
+from jobs.services.finish import count_outcomes, flush
+from jobs.services.submit import check_requests
+from jobs.services.wake import clear_wake, wake
+from taskflow.lib.clock import utcnow
+from taskflow.lib.telemetry import emit
+from workflows.domain.outcomes import PermanentError, StepTimeout
+from workflows.runtime import get_plan
+
+T = TypeVar("T")
+#: How often a drain with free threads looks for jobs that came in, and at how its own are doing, in seconds.
+POLL_SECONDS = 0.1
+WATCH_SECONDS = 0.25
+CANCEL_SECONDS = 1.0
+#: When the job that runs takes longer than this, the quick ones behind it in its chunk are given back.
+HOSTAGE_SECONDS = 1.0
+RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class Drain:
+    """One run of the loop. `queue_id` is the queue it claims from; it may change when the slice is over."""
+
+    def __init__(self, process: WorkerProcess, queue_id: int) -> None:
+        self.process = process
+        self.queue_id = queue_id
+        self.units: set[Unit] = set()
+        self.quick: set[Unit] = set()
+        self.jobs_done = 0
+        self._ends_at = time.monotonic() + settings.DRAIN_SLICE_SECONDS
+        self._next_claim = 0.0
+        self._next_watch = time.monotonic() + WATCH_SECONDS
+        self._next_cancel = time.monotonic() + CANCEL_SECONDS
+        self._stop_at: float | None = None
+        self._more = False
+        self._owed: dict[int, float] = defaultdict(float)
+        self._claimant = Claimant(process.lease.pk, process.label, self._expect)
+
+    def run(self) -> int:
+        """Drain until there is nothing to do or the slice is over; returns how many attempts ended."""
+        self._surely(lambda: clear_wake(queue_id=self.queue_id))
+        while self._turn():
+            self._collect()
+            self._watch()
+        self._settle()
+        if self._more and not is_stopping():
+            self._surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
+        return self.jobs_done
+
+    def _turn(self) -> bool:
+        """Claim if that makes sense now; False when the loop is over."""
+        if self.process.lost:
+            self._lose_everything()
+        if is_stopping():
+            return self._stop()
+        if time.monotonic() >= self._ends_at and not self._begin_slice():
+            return False
+        claimed = self._may_claim() and self._claim()
+        return claimed or bool(self.units)
+
+    def _may_claim(self) -> bool:
+        free = self.process.slots - len(self.units) > 0 and not self.quick
+        return free and time.monotonic() >= self._next_claim and self.process.trusted
+
+    def _begin_slice(self) -> bool:
+        """Decide what follows a slice: leave, or, while slow jobs still run, serve the queue that waits longest."""
+        if not self.units:
+            return False
+        waiting = Queue.objects.filter(
+            pool=self._pool(), wake__woken_at__isnull=False, paused_at__isnull=True
+        ).exclude(pk=self.queue_id)
+        following = self._surely(lambda: waiting.order_by("wake__woken_at").values_list("pk", flat=True).first())
+        if following is not None:
+            if self._more:
+                self._surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
+            self.queue_id = following
+            self._surely(lambda: clear_wake(queue_id=self.queue_id))
+            self._next_claim = 0.0
+        self._ends_at = time.monotonic() + settings.DRAIN_SLICE_SECONDS
+        return True
+
+    def _pool(self) -> str:
+        return self.process.lease.pool
+
+    def _claim(self) -> bool:
+        """Claim and start what fits; False when nothing was taken."""
+        room = Room(slots=self.process.slots - len(self.units), empty=not self.units)
+        try:
+            claim = claim_jobs(queue_id=self.queue_id, claimant=self._claimant, room=room, now=utcnow())
+        except (OperationalError, InterfaceError):
+            # The claim may have been committed before the connection broke.
+            self._surely(self.process.release_unheld)
+            return False
+        self._more = claim.more
+        self.process.held.update(job.id for job in claim.jobs)
+        if not claim.jobs:
+            self._next_claim = time.monotonic() + POLL_SECONDS
+            return False
+        if claim.more:
+            self._surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
+        self._start(claim.jobs)
+        return True
+
+    def _start(self, jobs: Sequence[ClaimedJob]) -> None:
+        prepared = [prepare(job) for job in jobs]
+        tasks = [item for item in prepared if isinstance(item, Task)]
+        quick = [task for task in tasks if task.job.expected < SLOW_SECONDS]
+        units = [Unit([task]) for task in tasks if task.job.expected >= SLOW_SECONDS]
+        if quick:
+            units.append(Unit(quick))
+            self.quick.add(units[-1])
+        self.units.update(units)
+        for unit in units:
+            self.process.threads.start(unit)
+        self._flush([item for item in prepared if isinstance(item, Report)])
+
+    def _expect(self, version_id: int, position: int) -> float:
+        self.process.paces.load([version_id])
+        try:
+            return self.process.paces.expected(get_plan(version_id), position)
+        except Exception:  # noqa: BLE001 - a version that cannot run says so when it is prepared
+            return 0.0
+
+    def _collect(self) -> None:
+        """Wait for units to come to a stop; write what they report and start again those behind a checkpoint."""
+        stopped = self.process.threads.collect(self._patience())
+        ours = [unit for unit in stopped if unit in self.units]
+        written = self._flush([report for unit in ours for report in unit.take_reports()])
+        for unit in ours:
+            unit.drop({task.job.id for task in unit.tasks()} - self.process.held)
+            if unit.tasks():
+                self.process.threads.start(unit)
+            else:
+                self.units.discard(unit)
+                self.quick.discard(unit)
+        if written:
+            self._next_claim = 0.0
+
+    def _patience(self) -> float:
+        """Return the seconds to wait for a unit: until the next claim or watch is due."""
+        if not self.units:
+            return 0.0
+        now = time.monotonic()
+        due = self._next_watch
+        if self.process.slots > len(self.units) and not self.quick:
+            due = min(due, self._next_claim)
+        return min(max(due - now, 0.001), WATCH_SECONDS)
+
+    def _flush(self, reports: list[Report]) -> list[Report]:
+        """Write reports; what was taken from this process meanwhile is forgotten."""
+        if not reports:
+            return []
+        for report in reports:
+            self._check_children(report)
+        written = self._surely(lambda: flush(reports, worker=self.process.label, now=utcnow()))
+        kept = {report.job.id for report in written}
+        for report in reports:
+            if report.ending is not None or report.job.id not in kept:
+                self.process.held.discard(report.job.id)
+                self._owe(report)
+            for step in report.steps:
+                self.process.paces.observe(report.job.version_id, step.position, step.seconds)
+        self._tell(written)
+        return written
+
+    def _tell(self, written: Sequence[Report]) -> None:
+        ended = [report for report in written if report.ending is not None]
+        self.jobs_done += len(ended)
+        steps = [(step.kind, step.seconds, "error" if step.error else "done") for r in written for step in r.steps]
+        emit("engine.steps", items=steps)
+        emit("engine.finish", queue=self._slug(), counts=count_outcomes(ended))
+        retried = [r.ending.failure.name for r in ended if r.ending and r.ending.wake_at and r.ending.failure]
+        for name in set(retried):
+            emit("engine.retry", queue=self._slug(), count=retried.count(name), error_class=name)
+
+    def _slug(self) -> str:
+        return _slugs.get(self.queue_id) or _slugs.setdefault(
+            self.queue_id, Queue.objects.values_list("slug", flat=True).get(pk=self.queue_id)
+        )
+
+    def _check_children(self, report: Report) -> None:
+        """Turn a report whose sub-jobs would be refused into a failure that says why."""
+        if not report.children:
+            return
+        refused = self._surely(
+            lambda: check_requests(tenant_id=report.job.tenant_id, requests=report.children, now=utcnow())
+        )
+        if not refused:
+            return
+        task = prepare(report.job)
+        error = PermanentError("A sub-job was refused: " + "; ".join(str(problem) for problem in refused[:5]))
+        report.children, spawned = [], report.steps.pop()
+        report.position = report.job.position = spawned.position
+        if isinstance(task, Task):
+            report.ending = failed(task, task.plan.steps[spawned.position], failure_of(error))
+
+    def _owe(self, report: Report) -> None:
+        """Note how far a job's worker time was from what its lane was charged."""
+        released = report.ending is not None and report.ending.outcome is None
+        actual = 0.0 if released else max((report.at - report.job.started_at).total_seconds(), 0.0)
+        actual = min(actual, sum(step.seconds for step in report.steps)) if report.job.expected < SLOW_SECONDS else actual
+        self._owed[report.job.lane_id] += actual - report.job.expected
+
+    def _settle(self) -> None:
+        """Correct the lanes' virtual time by what is owed."""
+        owed, self._owed = self._owed, defaultdict(float)
+        for lane_id, seconds in owed.items():
+            if abs(seconds) > 0.001:
+                row = Lane.objects.filter(pk=lane_id)
+                self._surely(lambda row=row, s=seconds: row.update(virtual_time=F("virtual_time") + s / F("weight")))  # type: ignore[misc]
+
+    def _watch(self) -> None:
+        """Look after what runs: time limits, hostages, cancel requests, debts."""
+        now = time.monotonic()
+        if now < self._next_watch:
+            return
+        self._next_watch = now + WATCH_SECONDS
+        if now >= self._next_cancel:
+            self._next_cancel = now + CANCEL_SECONDS
+            self._see_cancels()
+            self._settle()
+        for unit in list(self.units):
+            late = _overdue(unit, now)
+            if late is not None:
+                self._give_up(unit, late)
+            elif now - unit.since > HOSTAGE_SECONDS:
+                self._flush([*unit.take_reports(), *_released(unit.take_waiting(), "behind a slow job")])
+
+    def _see_cancels(self) -> None:
+        tasks = {task.job.id: task for unit in self.units for task in unit.tasks()}
+        rows = Job.objects.filter(pk__in=list(tasks), cancel_requested_at__isnull=False)
+        for pk in self._surely(lambda: list(rows.values_list("pk", flat=True))) if tasks else ():
+            tasks[pk].job.cancelled = True
+
+    def _give_up(self, unit: Unit, late: StepTimeout) -> None:
+        """Leave a unit behind whose step does not come back; its job fails with a time-out and may be retried."""
+        task = unit.abandon()
+        reports = unit.take_reports()
+        if task is not None:
+            self.process.threads.leave_behind()
+            step = task.step
+            ending = failed(task, step, failure_of(late))
+            key = step.key if step else ""
+            reports.append(Report(task.job, task.job.position, utcnow(), ending=ending, step_key=key))
+        self.units.discard(unit)
+        self.quick.discard(unit)
+        self._flush([*reports, *_released(unit.tasks_waiting(), "behind a job that ran out of time")])
+
+    def _stop(self) -> bool:
+        """Finish what runs within the grace time and give back the rest; False when nothing runs any more."""
+        now = time.monotonic()
+        if self._stop_at is None:
+            self._stop_at = now + settings.STOP_GRACE_SECONDS
+            for unit in self.units:
+                self._flush(_released(unit.take_waiting(), "the worker stops"))
+        if now >= self._stop_at:
+            for unit in list(self.units):
+                task = unit.abandon()
+                tasks = [*([task] if task else []), *unit.tasks_waiting()]
+                self._flush([*unit.take_reports(), *_released(tasks, "the worker stops")])
+                self.units.discard(unit)
+        return bool(self.units)
+
+    def _lose_everything(self) -> None:
+        """The lease was ended by a rescue: what runs is no longer ours. Start over under a new lease."""
+        finished = [report for unit in self.units for report in unit.take_reports()]
+        for unit in self.units:
+            if unit.abandon() is not None:
+                self.process.threads.leave_behind()
+        self.units.clear()
+        self.quick.clear()
+        self._flush(finished)
+        self._surely(self.process.renew)
+        self._claimant = Claimant(self.process.lease.pk, self.process.label, self._expect)
+
+    def _surely(self, work: Callable[[], T]) -> T:
+        """Do `work`, again and again while the database is away: what is in hand must not be lost to a restart."""
+        tries = 0
+        while True:
+            try:
+                return work()
+            except (OperationalError, InterfaceError) as error:
+                emit("engine.database_away", error=str(error)[:200], tries=tries)
+                connection.close()
+                time.sleep(RECONNECT_SECONDS[min(tries, len(RECONNECT_SECONDS) - 1)])
+                tries += 1
+
+
+_slugs: dict[int, str] = {}
+
+
+def _overdue(unit: Unit, now: float) -> StepTimeout | None:
+    task = unit.current
+    step, started = (task.step, task.step_started) if task else (None, None)
+    if task is None or step is None or started is None:
+        return None
+    limit = step.timeout or settings.STEP_TIMEOUT_SECONDS
+    if now - started > limit:
+        return StepTimeout(f"Step '{step.key}' did not finish within {limit:g} seconds.")
+    if task.attempt_started is not None and now - task.attempt_started > task.plan.timeout:
+        return StepTimeout(f"The job did not finish within {task.plan.timeout:g} seconds.")
+    return None
+
+
+def _released(tasks: Sequence[Task], reason: str) -> list[Report]:
+    ending = transitions.released(reason=reason)
+    return [Report(task.job, task.job.position, utcnow(), ending=ending) for task in tasks]

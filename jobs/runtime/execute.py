@@ -1,0 +1,237 @@
+"""Running the steps of a claimed job, on a step thread; touches no row."""
+
+import random
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from jobs.domain import transitions
+from jobs.domain.submission import NewJob
+from jobs.domain.transitions import Transition
+from jobs.domain.work import ClaimedJob, Report, StepRecord
+from taskflow.lib.clock import utcnow
+from taskflow.lib.fields import dump_json
+from taskflow.lib.ids import new_uid
+from workflows.domain.outcomes import (
+    Done,
+    Outcome,
+    PermanentError,
+    Record,
+    Snooze,
+    Spawn,
+    StepError,
+    TransientError,
+    Wait,
+)
+from workflows.domain.retry import Failure, RetryPolicy
+from workflows.kinds.base import Effect, StepContext
+from workflows.runtime import Plan, PlannedStep, next_position, output_of
+
+#: A step's output larger than this is an error of the step, in characters of JSON.
+OUTPUT_LIMIT = 5_000_000
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A claimed job with all it needs to run without the database. `policies` are the retry policies that may apply."""
+
+    job: ClaimedJob
+    plan: Plan
+    tenant: dict[str, Any]
+    queue: str
+    policies: tuple[RetryPolicy | None, ...]
+    record: Record = field(default_factory=dict)
+    step: PlannedStep | None = None
+    step_started: float | None = None
+    attempt_started: float | None = None
+
+    def policy(self, step: PlannedStep | None) -> RetryPolicy:
+        """Return the retry policy in force: the step's, else the job's, the workflow's, the queue's, the default."""
+        chain = (step.retry if step else None, *self.policies)
+        return next((policy for policy in chain if policy is not None), RetryPolicy())
+
+    def context(self, position: int, now: datetime) -> StepContext:
+        """Return what the step at `position` may see."""
+        job = self.job
+        return StepContext(
+            payload=job.payload,
+            steps=job.outputs,
+            job={
+                "id": str(job.uid),
+                "attempt": job.attempt,
+                "priority": job.priority,
+                "queue": self.queue,
+                "correlation_id": job.correlation_id,
+                "traceparent": job.traceparent,
+                "created_at": job.created_at,
+            },
+            tenant=self.tenant,
+            now=now,
+            idempotency_key=job.idempotency_key(self.plan.steps[position].key),
+            record=self.record,
+        )
+
+
+def run_task(task: Task) -> Report:
+    """Run steps until the job ends or there is something to lose.
+
+    The report has an `ending`, or it is a checkpoint: a costly or external step is done and must be stored before
+    the next one starts; then `run_task` is called again with the same task.
+    """
+    job = task.job
+    task.attempt_started = task.attempt_started or time.monotonic()
+    if not task.record:
+        task.record = _merge(job, task.plan)
+    report = Report(job=job, position=job.position, at=utcnow())
+    while report.ending is None and report.position < len(task.plan.steps):
+        if job.cancelled:
+            report.ending = transitions.cancelled(reason="cancelled between two steps")
+            break
+        step = task.plan.steps[report.position]
+        report.step_key = step.key
+        _run_step(task, step, report)
+        if step.effect is not Effect.PURE and report.position < len(task.plan.steps):
+            break
+    if report.ending is None and report.position >= len(task.plan.steps):
+        report.ending = _success(task, report)
+    job.position = report.position
+    task.step, task.step_started = None, None
+    report.at = utcnow()
+    return report
+
+
+def _merge(job: ClaimedJob, plan: Plan) -> Record:
+    record: Record = {}
+    for step in plan.steps[: job.position]:
+        record |= job.outputs.get(step.key, {})
+    return record
+
+
+def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
+    """Run one step and add what it gave to the report: a record, or an ending."""
+    now = utcnow()
+    task.step, task.step_started = step, time.monotonic()
+    start = time.perf_counter()
+    try:
+        outcome = step.runner.run(task.context(report.position, now))
+        following = next_position(task.plan, report.position, outcome)
+        _apply(task, step, report, outcome, following, start)
+    except StepError as error:
+        _fail(task, step, report, failure_of(error), start)
+    except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours: kept on the job
+        _fail(task, step, report, failure_of(error), start)
+
+
+def _apply(
+    task: Task, step: PlannedStep, report: Report, outcome: Outcome, following: int, start: float
+) -> None:
+    if isinstance(outcome, Snooze):
+        report.ending = transitions.snoozed(until=outcome.until, reason=outcome.reason)
+        return
+    if isinstance(outcome, Wait):
+        report.ending = transitions.waiting(reason=outcome.reason, until=outcome.until)
+        return
+    output = output_of(outcome)
+    if isinstance(outcome, Spawn):
+        children = [_child(task.job, outcome_job, report) for outcome_job in outcome.jobs]
+        report.children += children
+        output = output | {"jobs": [str(child.uid) for child in children]}
+    _record(task, step, report, output, start, outcome=outcome)
+    report.position = following
+
+
+def _record(
+    task: Task,
+    step: PlannedStep,
+    report: Report,
+    output: Record,
+    start: float,
+    *,
+    outcome: Outcome | None = None,
+    error: dict[str, Any] | None = None,
+) -> None:
+    done = outcome if isinstance(outcome, Done) else Done(output)
+    report.steps.append(
+        StepRecord(
+            position=report.position,
+            key=step.key,
+            kind=step.kind,
+            output_json=_to_json(output, f"The output of step '{step.key}'"),
+            seconds=time.perf_counter() - start,
+            finished_at=utcnow(),
+            error=error,
+            usage=done.usage,
+            confidence=done.confidence,
+        )
+    )
+    task.job.outputs[step.key] = output
+    task.record = task.record | output
+
+
+def _to_json(value: Record, what: str) -> str:
+    try:
+        text = dump_json(value)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PermanentError(f"{what} cannot be stored as JSON: {error}") from error
+    if len(text) > OUTPUT_LIMIT:
+        raise PermanentError(f"{what} is {len(text):,} characters long; the limit is {OUTPUT_LIMIT:,}.")
+    return text
+
+
+def _child(job: ClaimedJob, child: Any, report: Report) -> NewJob:
+    return NewJob(
+        uid=new_uid(),
+        workflow=child.workflow,
+        payload=child.payload,
+        queue=child.queue,
+        priority=job.priority if child.priority is None else child.priority,
+        correlation_id=job.correlation_id,
+        traceparent=job.traceparent,
+        parent_id=job.id,
+        source=f"job:{job.uid}",
+    )
+
+
+def _fail(task: Task, step: PlannedStep, report: Report, failure: Failure, start: float) -> None:
+    if step.on_error == "continue":
+        error = {"class": failure.name, "message": failure.message}
+        _record(task, step, report, {}, start, error=error)
+        report.position += 1
+        return
+    report.ending = failed(task, step, failure)
+
+
+def failed(task: Task, step: PlannedStep | None, failure: Failure) -> Transition:
+    """Return what follows from `failure` of the task's job at `step`, by the retry policy in force."""
+    return transitions.failed(
+        failure=failure,
+        step=step.key if step else "",
+        failures=task.job.failures,
+        policy=task.policy(step),
+        now=utcnow(),
+        chance=random.random(),  # noqa: S311 - jitter
+    )
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return an exception as the engine keeps it. One that a step kind did not declare may pass: it is retried."""
+    return Failure(
+        name=type(error).__name__,
+        message=str(error) or type(error).__name__,
+        permanent=isinstance(error, StepError) and error.permanent,
+        status=error.status if isinstance(error, StepError) else None,
+        retry_after=error.retry_after if isinstance(error, TransientError) else None,
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def _success(task: Task, report: Report) -> Transition:
+    try:
+        return transitions.succeeded(_to_json(task.record, "The job's result"))
+    except PermanentError as error:
+        return failed(task, None, failure_of(error))
+
+

@@ -1,0 +1,49 @@
+"""Making claimed jobs ready to run without the database: plan, tenant, policies."""
+
+from typing import Any
+
+from jobs.domain.work import ClaimedJob, Report
+from jobs.models import Queue
+from jobs.runtime.execute import Task, failed, failure_of
+from taskflow.lib.cache import remember
+from taskflow.lib.clock import utcnow
+from tenants.models import Tenant
+from workflows.domain.outcomes import PermanentError
+from workflows.domain.retry import RetryPolicy
+from workflows.kinds.base import ConfigError
+from workflows.models import WorkflowVersion
+from workflows.runtime import Plan, get_plan
+
+
+def prepare(job: ClaimedJob) -> Task | Report:
+    """Return the job ready to run, or, when its version cannot run here, the report that says why."""
+    queue, queue_policy = _queue(job.queue_id)
+    job_policy = None if job.retry_policy is None else RetryPolicy.model_validate(job.retry_policy)
+    try:
+        plan = get_plan(job.version_id)
+    except (ConfigError, WorkflowVersion.DoesNotExist) as error:
+        plan = Plan(job.version_id, job.workflow_id, (), None, 0.0)
+        task = Task(job, plan, {}, queue, (job_policy, queue_policy))
+        broken = PermanentError(f"The workflow's version cannot run on this worker: {error}")
+        ending = failed(task, None, failure_of(broken))
+        return Report(job=job, position=job.position, at=utcnow(), ending=ending)
+    return Task(job, plan, _tenant(job.tenant_id), queue, (job_policy, plan.retry_policy, queue_policy))
+
+
+@remember(seconds=5)
+def _queue(queue_id: int) -> tuple[str, RetryPolicy | None]:
+    slug, policy = Queue.objects.values_list("slug", "retry_policy").get(pk=queue_id)
+    return slug, None if policy is None else RetryPolicy.model_validate(policy)
+
+
+@remember(seconds=5)
+def _tenant(tenant_id: int) -> dict[str, Any]:
+    tenant = Tenant.objects.get(pk=tenant_id)
+    return {
+        "id": str(tenant.uid),
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "plan": tenant.plan,
+        "attributes": tenant.attributes,
+        "time_zone": tenant.time_zone,
+    }

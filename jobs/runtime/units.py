@@ -1,0 +1,136 @@
+"""Step threads: where the steps of claimed jobs run, beside the thread that talks to the database."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+
+from django.db import close_old_connections, connection
+
+from jobs.domain.work import Report
+from jobs.runtime.execute import Task, run_task
+
+
+class Unit:
+    """Tasks that share one thread, in order: a slow one alone, quick ones by the chunk."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._waiting = deque(tasks)
+        self._reports: list[Report] = []
+        self._lock = threading.Lock()
+        self.current: Task | None = None
+        self.since = time.monotonic()
+        self.abandoned = False
+        self.finished = False
+
+    def run(self) -> None:
+        """Run the tasks to their end; stops behind a checkpoint, which must be stored first."""
+        while (task := self._next()) is not None:
+            report = run_task(task)
+            with self._lock:
+                if self.abandoned:
+                    return
+                self._reports.append(report)
+                self.current = None
+                if report.ending is None:
+                    self._waiting.appendleft(task)
+                    return
+        self.finished = True
+
+    def _next(self) -> Task | None:
+        with self._lock:
+            if self.abandoned or not self._waiting:
+                return None
+            self.current, self.since = self._waiting.popleft(), time.monotonic()
+            return self.current
+
+    def take_reports(self) -> list[Report]:
+        """Return the reports that came in since the last call."""
+        with self._lock:
+            reports, self._reports = self._reports, []
+            return reports
+
+    def take_waiting(self) -> list[Task]:
+        """Take back the tasks that have not started; the one that runs goes on."""
+        with self._lock:
+            tasks = [task for task in self._waiting if task.attempt_started is None]
+            self._waiting = deque(task for task in self._waiting if task.attempt_started is not None)
+            return tasks
+
+    def abandon(self) -> Task | None:
+        """Give up the task that runs: whatever it still does is ignored. Returns it, if one runs."""
+        with self._lock:
+            if self.current is not None:
+                self.abandoned = True
+            return self.current
+
+    def drop(self, job_ids: set[int]) -> None:
+        """Forget tasks that this process no longer holds."""
+        with self._lock:
+            self._waiting = deque(task for task in self._waiting if task.job.id not in job_ids)
+
+    def tasks_waiting(self) -> list[Task]:
+        """Return the tasks that do not run at the moment, those behind a checkpoint included."""
+        with self._lock:
+            return list(self._waiting)
+
+    def tasks(self) -> list[Task]:
+        """Return the task that runs and those that wait."""
+        with self._lock:
+            return [*([self.current] if self.current else []), *self._waiting]
+
+
+class StepThreads:
+    """A pool of daemon threads that run units. A thread that is stuck in a step can be left behind and replaced."""
+
+    def __init__(self) -> None:
+        self._inbox: SimpleQueue[Unit | None] = SimpleQueue()
+        self._outbox: SimpleQueue[Unit] = SimpleQueue()
+        self._idle = 0
+        self._lock = threading.Lock()
+        self.stuck = 0
+
+    def start(self, unit: Unit) -> None:
+        """Run `unit` on an idle thread, or on a new one."""
+        with self._lock:
+            if self._idle > 0:
+                self._idle -= 1
+            else:
+                threading.Thread(target=self._work, name="step", daemon=True).start()
+        self._inbox.put(unit)
+
+    def collect(self, timeout: float) -> list[Unit]:
+        """Return the units that came to a stop, waiting up to `timeout` seconds for the first."""
+        units = []
+        try:
+            units.append(self._outbox.get(timeout=timeout) if timeout > 0 else self._outbox.get_nowait())
+            while True:
+                units.append(self._outbox.get_nowait())
+        except Empty:
+            return units
+
+    def _work(self) -> None:
+        while (unit := self._inbox.get()) is not None:
+            close_old_connections()
+            unit.run()
+            if unit.abandoned:
+                connection.close()
+                with self._lock:
+                    self.stuck -= 1
+                return
+            with self._lock:
+                self._idle += 1
+            self._outbox.put(unit)
+
+    def leave_behind(self) -> None:
+        """Count a thread as stuck; it ends by itself if its step ever does."""
+        with self._lock:
+            self.stuck += 1
+
+    def close(self) -> None:
+        """End the idle threads."""
+        with self._lock:
+            idle, self._idle = self._idle, 0
+        for _ in range(idle):
+            self._inbox.put(None)

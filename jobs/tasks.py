@@ -1,0 +1,58 @@
+"""The Celery tasks of the engine. Each takes ids, tolerates unknown keywords, and may run twice or not at all."""
+
+import os
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from django.db import close_old_connections
+
+from jobs.runtime import process as processes
+from jobs.runtime.drain import Drain
+from jobs.runtime.tick import tick as run_tick
+from taskflow.lib.clock import utcnow
+from taskflow.lib.telemetry import span
+
+_forked = False
+
+
+@shared_task(name="jobs.drain")
+def drain(queue_id: int, **_unknown: Any) -> None:
+    """Run the due jobs of a queue in this process. A second drain beside one that runs here has nothing to add."""
+    if processes.is_stopping():
+        return
+    process = processes.current_process()
+    if not process.draining.acquire(blocking=False):
+        return
+    try:
+        with span("engine.drain", queue=queue_id) as fields:
+            fields["jobs"] = Drain(process, queue_id).run()
+    finally:
+        process.draining.release()
+    if process.threads.stuck and _forked:
+        # A thread cannot be ended from outside; a process can, and the pool replaces it.
+        processes.close_process("a step did not come back")
+        os._exit(0)
+
+
+@shared_task(name="jobs.tick")
+def tick(**_unknown: Any) -> None:
+    """Keep the engine going: promote, rescue, wake."""
+    run_tick(now=utcnow())
+
+
+@worker_process_init.connect
+def _after_fork(**_signal: Any) -> None:
+    global _forked  # noqa: PLW0603
+    _forked = True
+    close_old_connections()
+
+
+@worker_shutting_down.connect
+def _on_shutting_down(**_signal: Any) -> None:
+    processes.ask_to_stop()
+
+
+@worker_process_shutdown.connect
+def _before_exit(**_signal: Any) -> None:
+    processes.close_process("stopped")
