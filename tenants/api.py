@@ -47,9 +47,7 @@ class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer KEY`; sets `request.user` to an ApiPrincipal and `request.auth` to the ApiKey."""
 
     def authenticate(self, request: Request) -> tuple[ApiPrincipal, ApiKey] | None:
-        scheme, _, clear = (
-            request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
-        )
+        scheme, _, clear = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         if scheme.lower() != "bearer":
             return None
         answer = authenticate(clear.strip(), now=utcnow())
@@ -99,8 +97,4 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "ApiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An API key of your tenant: `tf_…`",
-        }
+        return {"type": "http", "scheme": "bearer", "description": "An API key of your tenant: `tf_…`"}

@@ -24,10 +24,7 @@ class CurrentTenant:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.tenant = None  # type: ignore[attr-defined]
-        if (
-            not request.path.startswith(reverse("admin:index"))
-            or not request.user.is_authenticated
-        ):
+        if not request.path.startswith(reverse("admin:index")) or not request.user.is_authenticated:
             return self.get_response(request)
         if request.method == "GET" and PARAMETER in request.GET:
             return _choose(request)
@@ -46,9 +43,7 @@ def _choose(request: HttpRequest) -> HttpResponse:
         request.session[SESSION_KEY] = tenant.pk
     rest = request.GET.copy()
     del rest[PARAMETER]
-    return HttpResponseRedirect(
-        f"{request.path}?{rest.urlencode()}" if rest else request.path
-    )
+    return HttpResponseRedirect(f"{request.path}?{rest.urlencode()}" if rest else request.path)
 
 
 def _current(request: HttpRequest) -> Tenant | None:

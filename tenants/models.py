@@ -15,9 +15,7 @@ from tenants.domain.roles import Role
 
 validate_slug = RegexValidator(
     r"^[a-z0-9][a-z0-9_-]*\Z",
-    _(
-        "Use lower-case letters, digits, hyphens and underscores; begin with a letter or digit."
-    ),
+    _("Use lower-case letters, digits, hyphens and underscores; begin with a letter or digit."),
 )
 
 
@@ -25,10 +23,7 @@ def validate_time_zone(value: str) -> None:
     """Refuse what is not the name of a time zone in the IANA database."""
     if value not in available_timezones():
         raise ValidationError(
-            _(
-                "'%(value)s' is not a time zone. Use an IANA name such as Europe/Berlin."
-            ),
-            params={"value": value},
+            _("'%(value)s' is not a time zone. Use an IANA name such as Europe/Berlin."), params={"value": value}
         )
 
 
@@ -47,9 +42,7 @@ class Tenant(models.Model):
     name = models.CharField(max_length=200)
     plan = models.CharField(max_length=50, blank=True, default="free")
     attributes = JSONTextField(default=dict, blank=True)
-    time_zone = models.CharField(
-        max_length=64, default="UTC", validators=[validate_time_zone]
-    )
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -64,20 +57,14 @@ class Membership(models.Model):
     """A user's role in a tenant."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships"
-    )
-    role = models.CharField(
-        max_length=10, choices=[(role.value, role.value.title()) for role in Role]
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=[(role.value, role.value.title()) for role in Role])
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantScopedQuerySet.as_manager()
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("tenant", "user"), name="membership_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=("tenant", "user"), name="membership_once"),)
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"

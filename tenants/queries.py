@@ -39,9 +39,7 @@ def roles_of(user: "User") -> dict[int, Role]:
     """Return the role of `user` in each active tenant, by the tenant's id."""
     if not user.is_authenticated:
         return {}
-    rows = Membership.objects.filter(user_id=user.pk, tenant__active=True).values_list(
-        "tenant_id", "role"
-    )
+    rows = Membership.objects.filter(user_id=user.pk, tenant__active=True).values_list("tenant_id", "role")
     return {tenant_id: Role(role) for tenant_id, role in rows}
 
 

@@ -28,21 +28,10 @@ class IssuedKey(NamedTuple):
 
 
 def create_tenant(
-    *,
-    slug: str,
-    name: str,
-    plan: str = "free",
-    time_zone: str = "UTC",
-    attributes: dict[str, Any] | None = None,
+    *, slug: str, name: str, plan: str = "free", time_zone: str = "UTC", attributes: dict[str, Any] | None = None
 ) -> Tenant:
     """Make a tenant. Raises ValidationError, by field, for a bad or taken slug, a bad time zone or attributes."""
-    tenant = Tenant(
-        slug=slug,
-        name=name,
-        plan=plan,
-        time_zone=time_zone,
-        attributes=attributes or {},
-    )
+    tenant = Tenant(slug=slug, name=name, plan=plan, time_zone=time_zone, attributes=attributes or {})
     tenant.full_clean()
     tenant.save()
     return tenant
@@ -50,9 +39,7 @@ def create_tenant(
 
 def add_member(*, tenant: Tenant, user: "AbstractBaseUser", role: Role) -> Membership:
     """Give `user` the role in `tenant`, in place of any other role there."""
-    membership, _ = Membership.objects.update_or_create(
-        tenant=tenant, user=user, defaults={"role": role.value}
-    )
+    membership, _ = Membership.objects.update_or_create(tenant=tenant, user=user, defaults={"role": role.value})
     return membership
 
 
@@ -86,16 +73,12 @@ def create_api_key(
 
 def revoke_api_key(*, api_key: ApiKey, now: datetime) -> bool:
     """Refuse this key from now on; False where it was revoked before."""
-    changed = ApiKey.objects.filter(pk=api_key.pk, revoked_at=None).update(
-        revoked_at=now
-    )
+    changed = ApiKey.objects.filter(pk=api_key.pk, revoked_at=None).update(revoked_at=now)
     _hot_keys.pop(api_key.key_hash, None)
     return bool(changed)
 
 
-def rotate_api_key(
-    *, api_key: ApiKey, now: datetime, overlap: timedelta = timedelta(0)
-) -> IssuedKey:
+def rotate_api_key(*, api_key: ApiKey, now: datetime, overlap: timedelta = timedelta(0)) -> IssuedKey:
     """Make a key like this one, and let the old one expire after `overlap`, so that its holder can change over.
 
     Raises ValueError for a revoked key: it must not come back to life.
@@ -110,9 +93,9 @@ def rotate_api_key(
             expires_at=api_key.expires_at,
             allowed=Scope,
         )
-        ApiKey.objects.filter(pk=api_key.pk).filter(
-            Q(expires_at=None) | Q(expires_at__gt=now + overlap)
-        ).update(expires_at=now + overlap)
+        ApiKey.objects.filter(pk=api_key.pk).filter(Q(expires_at=None) | Q(expires_at__gt=now + overlap)).update(
+            expires_at=now + overlap
+        )
     _hot_keys.pop(api_key.key_hash, None)
     return issued
 
@@ -138,10 +121,7 @@ def authenticate(clear: str, *, now: datetime) -> ApiKey | Refusal:
     if api_key is None:
         return Refusal.UNKNOWN
     refusal = refusal_of(
-        revoked_at=api_key.revoked_at,
-        expires_at=api_key.expires_at,
-        tenant_active=api_key.tenant.active,
-        now=now,
+        revoked_at=api_key.revoked_at, expires_at=api_key.expires_at, tenant_active=api_key.tenant.active, now=now
     )
     if refusal is not None:
         return refusal
@@ -151,10 +131,7 @@ def authenticate(clear: str, *, now: datetime) -> ApiKey | Refusal:
 
 def _load(key_hash: str, now: datetime) -> ApiKey | None:
     hot = _hot_keys.get(key_hash)
-    if (
-        hot is not None
-        and abs((now - hot.loaded_at).total_seconds()) < settings.API_KEY_CACHE_SECONDS
-    ):
+    if hot is not None and abs((now - hot.loaded_at).total_seconds()) < settings.API_KEY_CACHE_SECONDS:
         return hot.api_key
     api_key = find_api_key(key_hash)
     if api_key is None:
@@ -168,10 +145,7 @@ def _load(key_hash: str, now: datetime) -> ApiKey | None:
 
 def _note_use(api_key: ApiKey, now: datetime) -> None:
     """Store the use once a minute at most; the condition in the statement lets one of many racing requests write."""
-    if (
-        api_key.last_used_at is not None
-        and now - api_key.last_used_at < LAST_USED_EVERY
-    ):
+    if api_key.last_used_at is not None and now - api_key.last_used_at < LAST_USED_EVERY:
         return
     stale = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_EVERY)
     ApiKey.objects.filter(stale, pk=api_key.pk).update(last_used_at=now)

@@ -1,12 +1,7 @@
 """The admin of tenants, and what other apps build their tenant-scoped admin on."""
 
 from tenants.admin.pages import ApiKeyAdmin, TenantAdmin
-from tenants.admin.scoping import (
-    ScopedRelatedFilter,
-    ScopedStackedInline,
-    ScopedTabularInline,
-    TenantScopedAdmin,
-)
+from tenants.admin.scoping import ScopedRelatedFilter, ScopedStackedInline, ScopedTabularInline, TenantScopedAdmin
 
 __all__ = [
     "ApiKeyAdmin",

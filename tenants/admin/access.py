@@ -24,9 +24,7 @@ class Access:
     roles: Mapping[int, Role]
     current: Tenant | None
 
-    def allows(
-        self, permission: Permission | None, tenant_id: int | None = None
-    ) -> bool:
+    def allows(self, permission: Permission | None, tenant_id: int | None = None) -> bool:
         """Say whether the person may do `permission` in this tenant, or without one, in the current or any of theirs.
 
         None as permission is for superusers only.
@@ -41,27 +39,15 @@ class Access:
 
     def limit(self, queryset: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Keep the rows of the person's tenants; `path` leads from a row to its tenant."""
-        return (
-            queryset
-            if self.superuser
-            else queryset.filter(**{f"{path}__in": list(self.roles)})
-        )
+        return queryset if self.superuser else queryset.filter(**{f"{path}__in": list(self.roles)})
 
-    def narrow(
-        self, queryset: QuerySet[Any], path: str, permission: Permission | None
-    ) -> QuerySet[Any]:
+    def narrow(self, queryset: QuerySet[Any], path: str, permission: Permission | None) -> QuerySet[Any]:
         """Keep the rows of the current tenant, or, without one, of those where the person may do `permission`."""
         if self.current is not None:
-            return (
-                queryset.filter(**{path: self.current.pk})
-                if self.allows(permission)
-                else queryset.none()
-            )
+            return queryset.filter(**{path: self.current.pk}) if self.allows(permission) else queryset.none()
         if self.superuser:
             return queryset
-        return queryset.filter(
-            **{f"{path}__in": [pk for pk in self.roles if self.allows(permission, pk)]}
-        )
+        return queryset.filter(**{f"{path}__in": [pk for pk in self.roles if self.allows(permission, pk)]})
 
     def limit_users(self, queryset: "QuerySet[User]") -> "QuerySet[User]":
         """Keep the people who share a tenant with this person."""
@@ -74,13 +60,9 @@ class Access:
         if model is get_user_model():
             return self.limit_users(model._default_manager.all())
         path = "pk" if model is Tenant else "tenant"
-        if path == "tenant" and not any(
-            field.name == "tenant" for field in model._meta.fields
-        ):
+        if path == "tenant" and not any(field.name == "tenant" for field in model._meta.fields):
             return None
-        return self.narrow(
-            model._default_manager.all(), path, Permission.VIEW_WORKFLOWS
-        )
+        return self.narrow(model._default_manager.all(), path, Permission.VIEW_WORKFLOWS)
 
 
 def access_of(request: HttpRequest) -> Access:

@@ -9,17 +9,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminTextareaWidget,
-)
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from taskflow.lib.clock import utcnow
-from tenants.admin.scoping import (
-    ScopedRelatedFilter,
-    ScopedTabularInline,
-    TenantScopedAdmin,
-)
+from tenants.admin.scoping import ScopedRelatedFilter, ScopedTabularInline, TenantScopedAdmin
 from tenants.domain.keys import refusal_of
 from tenants.domain.roles import TENANT_SCOPES, Permission
 from tenants.models import ApiKey, Membership, Tenant
@@ -48,9 +41,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise forms.ValidationError(
-                _('Write a JSON object, such as {"region": "EU"}.')
-            )
+            raise forms.ValidationError(_('Write a JSON object, such as {"region": "EU"}.'))
         return value
 
 
@@ -67,9 +58,7 @@ class TenantAdmin(TenantScopedAdmin):
     fields = ("name", "slug", "time_zone", "attributes", "plan", "active")
     inlines = (MembershipInline,)
 
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Any = None
-    ) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else ("slug", "plan", "active")
 
 
@@ -90,39 +79,18 @@ class ApiKeyAdmin(TenantScopedAdmin):
 
     view_permission = Permission.MANAGE_TENANT
     add_permission = Permission.MANAGE_TENANT
-    list_display = (
-        "name",
-        "tenant",
-        "key_prefix",
-        "shown_scopes",
-        "status",
-        "last_used_at",
-        "expires_at",
-    )
+    list_display = ("name", "tenant", "key_prefix", "shown_scopes", "status", "last_used_at", "expires_at")
     list_filter = (("tenant", ScopedRelatedFilter),)
     list_select_related = ("tenant",)
     search_fields = ("name", "prefix")
     actions = ("revoke",)
 
-    def get_fields(
-        self, request: HttpRequest, obj: ApiKey | None = None
-    ) -> tuple[str, ...]:
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         if obj is None:
             return ("tenant", "name", "scopes", "expires_at")
-        return (
-            "tenant",
-            "name",
-            "key_prefix",
-            "shown_scopes",
-            "status",
-            "created_at",
-            "last_used_at",
-            "expires_at",
-        )
+        return ("tenant", "name", "key_prefix", "shown_scopes", "status", "created_at", "last_used_at", "expires_at")
 
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> Any:
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = ApiKeyForm if obj is None else forms.ModelForm
         return super().get_form(request, obj, change=change, form=form, **kwargs)
 
@@ -130,9 +98,7 @@ class ApiKeyAdmin(TenantScopedAdmin):
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return not lookup.startswith("key_hash") and super().lookup_allowed(
-            lookup, value, request
-        )
+        return not lookup.startswith("key_hash") and super().lookup_allowed(lookup, value, request)
 
     @admin.display(description=_("Key"))
     def key_prefix(self, obj: ApiKey) -> str:
@@ -145,38 +111,23 @@ class ApiKeyAdmin(TenantScopedAdmin):
     @admin.display(description=_("Status"))
     def status(self, obj: ApiKey) -> str:
         refusal = refusal_of(
-            revoked_at=obj.revoked_at,
-            expires_at=obj.expires_at,
-            tenant_active=obj.tenant.active,
-            now=utcnow(),
+            revoked_at=obj.revoked_at, expires_at=obj.expires_at, tenant_active=obj.tenant.active, now=utcnow()
         )
         return str(_("Good")) if refusal is None else refusal.value
 
-    def save_model(
-        self, request: HttpRequest, obj: ApiKey, form: Any, change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         self.check_save(request, obj, change)
-        issued = create_api_key(
-            tenant=obj.tenant,
-            name=obj.name,
-            scopes=obj.scopes,
-            expires_at=obj.expires_at,
-        )
+        issued = create_api_key(tenant=obj.tenant, name=obj.name, scopes=obj.scopes, expires_at=obj.expires_at)
         vars(obj).update(vars(issued.api_key))
         text = _("Copy the key now; it is not shown again: {}")
-        messages.success(
-            request,
-            format_html(str(text), format_html("<code>{}</code>", issued.clear)),
-        )
+        messages.success(request, format_html(str(text), format_html("<code>{}</code>", issued.clear)))
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self.may(request, Permission.MANAGE_TENANT)
 
     @admin.action(description=_("Revoke the chosen keys"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        mine = [
-            key for key in queryset if self.may(request, Permission.MANAGE_TENANT, key)
-        ]
+        mine = [key for key in queryset if self.may(request, Permission.MANAGE_TENANT, key)]
         count = sum(revoke_api_key(api_key=key, now=utcnow()) for key in mine)
         text = ngettext("%d key is revoked.", "%d keys are revoked.", count) % count
         messages.success(request, text)

@@ -34,18 +34,14 @@ class ScopedChoices:
         self._limit(db_field, request, kwargs)
         return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc,no-any-return]
 
-    def _limit(
-        self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]
-    ) -> None:
+    def _limit(self, db_field: Any, request: HttpRequest, kwargs: dict[str, Any]) -> None:
         if "queryset" not in kwargs:
             choices = scoped_choices(self.admin_site, db_field.related_model, request)
             if choices is not None:
                 kwargs["queryset"] = choices
 
 
-def scoped_choices(
-    site: Any, model: type[Model], request: HttpRequest
-) -> QuerySet[Any] | None:
+def scoped_choices(site: Any, model: type[Model], request: HttpRequest) -> QuerySet[Any] | None:
     """Return the rows of `model` this person may choose from; None where the model belongs to no tenant."""
     try:
         model_admin = site.get_model_admin(model)
@@ -59,9 +55,7 @@ def scoped_choices(
 class ScopedRelatedFilter(RelatedDropdownFilter):
     """A list filter over a relation that offers rows of the person's tenants only."""
 
-    def field_choices(
-        self, field: Any, request: HttpRequest, model_admin: Any
-    ) -> list[tuple[Any, Any]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
         choices = scoped_choices(model_admin.admin_site, field.related_model, request)
         if choices is None:
             return super().field_choices(field, request, model_admin)  # type: ignore[no-any-return]
@@ -92,9 +86,7 @@ class TenantScopedAdmin(ScopedChoices, ModelAdmin):  # type: ignore[misc]
             return access.limit(rows, self.tenant_path)
         return access.narrow(rows, self.tenant_path, self.view_permission)
 
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         found = super().get_object(request, object_id, from_field)
         if found is None:
             raise Http404(f"No {self.opts.verbose_name} has the id '{object_id}'.")
@@ -108,45 +100,28 @@ class TenantScopedAdmin(ScopedChoices, ModelAdmin):  # type: ignore[misc]
             row = getattr(row, name, None)
         return getattr(row, last if last == "pk" else f"{last}_id", None)
 
-    def may(
-        self,
-        request: HttpRequest,
-        permission: Permission | None,
-        obj: Model | None = None,
-    ) -> bool:
+    def may(self, request: HttpRequest, permission: Permission | None, obj: Model | None = None) -> bool:
         """Say whether the person may do `permission` to `obj`, or, without one, to rows of their tenant."""
         return access_of(request).allows(permission, self.tenant_id_of(obj))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
-    def has_view_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.may(request, self.view_permission, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.may(request, self.add_permission)
 
-    def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.may(request, self.change_permission, obj)
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.may(request, self.delete_permission, obj)
 
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> Any:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fields = tuple(super().get_readonly_fields(request, obj))
-        return (
-            (*fields, "tenant")
-            if obj is not None and self.tenant_path == "tenant"
-            else fields
-        )
+        return (*fields, "tenant") if obj is not None and self.tenant_path == "tenant" else fields
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
@@ -161,22 +136,14 @@ class TenantScopedAdmin(ScopedChoices, ModelAdmin):  # type: ignore[misc]
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def _tenants_to_write(self, request: HttpRequest) -> QuerySet[Tenant]:
-        return access_of(request).narrow(
-            Tenant.objects.all(), "pk", self.add_permission
-        )
+        return access_of(request).narrow(Tenant.objects.all(), "pk", self.add_permission)
 
     def check_save(self, request: HttpRequest, obj: Model, change: bool) -> None:
         """Raise PermissionDenied unless the person may save `obj` in its tenant, whatever the form let through."""
-        if not self.may(
-            request, self.change_permission if change else self.add_permission, obj
-        ):
-            raise PermissionDenied(
-                f"Your role in this tenant does not allow to save a {self.opts.verbose_name}."
-            )
+        if not self.may(request, self.change_permission if change else self.add_permission, obj):
+            raise PermissionDenied(f"Your role in this tenant does not allow to save a {self.opts.verbose_name}.")
 
-    def save_model(
-        self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
         self.check_save(request, obj, change)
         super().save_model(request, obj, form, change)
 
@@ -186,33 +153,23 @@ class ScopedInline(ScopedChoices):
 
     parent_model: type[Model]
 
-    def _parent_allows(
-        self, request: HttpRequest, what: str, obj: Model | None
-    ) -> bool:
+    def _parent_allows(self, request: HttpRequest, what: str, obj: Model | None) -> bool:
         try:
             parent = self.admin_site.get_model_admin(self.parent_model)
         except NotRegistered:
             return access_of(request).superuser
         return bool(getattr(parent, f"has_{what}_permission")(request, obj))
 
-    def has_view_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._parent_allows(request, "view", obj)
 
-    def has_add_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._parent_allows(request, "change", obj)
 
-    def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._parent_allows(request, "change", obj)
 
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self._parent_allows(request, "change", obj)
 
 

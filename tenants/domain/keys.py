@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 _KEY = re.compile(r"tf_[0-9a-f]{8}_[0-9a-f]{64}")
-_AGE = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
+_AGE = re.compile(r"([1-9][0-9]{0,3})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -52,11 +52,7 @@ def is_key(text: str) -> bool:
 
 
 def refusal_of(
-    *,
-    revoked_at: datetime | None,
-    expires_at: datetime | None,
-    tenant_active: bool,
-    now: datetime,
+    *, revoked_at: datetime | None, expires_at: datetime | None, tenant_active: bool, now: datetime
 ) -> Refusal | None:
     """Return why a stored key is refused at `now`, or None where it is good."""
     if revoked_at is not None and revoked_at <= now:
@@ -70,7 +66,5 @@ def parse_age(text: str) -> timedelta:
     """Read a span such as `30d` (m minutes, h hours, d days, w weeks). Raises ValueError."""
     match = _AGE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(
-            f"'{text}' is not a time span. Write a number and m, h, d or w, such as 30d."
-        )
+        raise ValueError(f"'{text}' is not a time span. Write a number and m, h, d or w, such as 30d.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -61,14 +61,10 @@ class Scope(StrEnum):
 TENANT_SCOPES = tuple(scope for scope in Scope if scope is not Scope.FLEET)
 
 
-def parse_scopes(
-    names: Iterable[str], *, allowed: Iterable[Scope] = TENANT_SCOPES
-) -> list[Scope]:
+def parse_scopes(names: Iterable[str], *, allowed: Iterable[Scope] = TENANT_SCOPES) -> list[Scope]:
     """Return the scopes named, each once, in the order of `allowed`. Raises ValueError, naming what is allowed."""
     wanted, known = set(names), list(allowed)
     unknown = sorted(wanted.difference(known))
     if unknown:
-        raise ValueError(
-            f"Unknown scope: {', '.join(unknown)}. Allowed: {', '.join(known)}."
-        )
+        raise ValueError(f"Unknown scope: {', '.join(unknown)}. Allowed: {', '.join(known)}.")
     return [scope for scope in known if scope in wanted]

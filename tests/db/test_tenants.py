@@ -9,14 +9,7 @@ from tenants.domain.keys import Refusal, hash_key, new_key
 from tenants.domain.roles import TENANT_SCOPES, Permission, Role, Scope
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.queries import get_tenant, may, role_of, tenants_of
-from tenants.services import (
-    add_member,
-    authenticate,
-    create_api_key,
-    create_tenant,
-    revoke_api_key,
-    rotate_api_key,
-)
+from tenants.services import add_member, authenticate, create_api_key, create_tenant, revoke_api_key, rotate_api_key
 from tests.factories import Cast, make_tenant, make_user
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -46,9 +46,7 @@ def test_a_superuser_sees_all_tenants(acme: Cast, globex: Cast) -> None:
 
 @pytest.mark.parametrize("what", ["change", "delete", "history"])
 @pytest.mark.parametrize("role", list(Role))
-def test_the_pages_of_another_tenant_do_not_exist(
-    acme: Cast, globex: Cast, what: str, role: Role
-) -> None:
+def test_the_pages_of_another_tenant_do_not_exist(acme: Cast, globex: Cast, what: str, role: Role) -> None:
     client = log_in(getattr(acme, role.value))
     key, _ = create_api_key(tenant=globex.tenant, name="theirs")
     for url in (
@@ -78,9 +76,7 @@ def test_an_owner_makes_a_key_and_is_shown_it_once(acme: Cast, globex: Cast) -> 
     assert "Globex" not in form
     assert "fleet" not in form
     answer = client.post(
-        f"{KEYS}add/",
-        {"tenant": acme.tenant.pk, "name": "shop", "scopes": ["jobs:read"]},
-        follow=True,
+        f"{KEYS}add/", {"tenant": acme.tenant.pk, "name": "shop", "scopes": ["jobs:read"]}, follow=True
     )
     clear = re.search(r"tf_[0-9a-f]{8}_[0-9a-f]{64}", answer.content.decode())
     assert clear is not None
@@ -95,9 +91,7 @@ def test_an_owner_makes_a_key_and_is_shown_it_once(acme: Cast, globex: Cast) -> 
 
 @pytest.mark.parametrize("scopes", [["fleet"], ["nonsense"], []])
 def test_a_scope_that_is_not_offered_is_refused(acme: Cast, scopes: list[str]) -> None:
-    answer = log_in(acme.owner).post(
-        f"{KEYS}add/", {"tenant": acme.tenant.pk, "name": "x", "scopes": scopes}
-    )
+    answer = log_in(acme.owner).post(f"{KEYS}add/", {"tenant": acme.tenant.pk, "name": "x", "scopes": scopes})
     assert answer.status_code == 200
     assert not ApiKey.objects.exists()
 
@@ -108,9 +102,7 @@ def test_a_key_cannot_be_made_for_another_tenant(acme: Cast, globex: Cast) -> No
     assert not ApiKey.objects.exists()
 
 
-def test_a_key_cannot_be_made_where_one_is_only_a_viewer(
-    acme: Cast, globex: Cast
-) -> None:
+def test_a_key_cannot_be_made_where_one_is_only_a_viewer(acme: Cast, globex: Cast) -> None:
     add_member(tenant=globex.tenant, user=acme.owner, role=Role.VIEWER)
     form = {"tenant": globex.tenant.pk, "name": "x", "scopes": ["jobs:read"]}
     assert log_in(acme.owner).post(f"{KEYS}add/", form).status_code == 200
@@ -123,9 +115,7 @@ def test_a_key_is_never_edited(acme: Cast) -> None:
     assert client.post(f"{KEYS}{key.pk}/change/", {"name": "other"}).status_code == 403
 
 
-def test_chosen_keys_are_revoked_but_not_those_of_others(
-    acme: Cast, globex: Cast
-) -> None:
+def test_chosen_keys_are_revoked_but_not_those_of_others(acme: Cast, globex: Cast) -> None:
     mine, _ = create_api_key(tenant=acme.tenant, name="mine")
     theirs, _ = create_api_key(tenant=globex.tenant, name="theirs")
     form = {"action": "revoke", "_selected_action": [mine.pk, theirs.pk]}
@@ -143,14 +133,9 @@ def test_the_hash_of_a_key_cannot_be_searched_by_url(acme: Cast) -> None:
     assert answer.status_code in {302, 400}
 
 
-def tenant_form(
-    tenant: Tenant, members: list[Membership], **changes: Any
-) -> dict[str, Any]:
+def tenant_form(tenant: Tenant, members: list[Membership], **changes: Any) -> dict[str, Any]:
     form = {"name": tenant.name, "time_zone": tenant.time_zone, "attributes": "{}"}
-    form |= {
-        "memberships-TOTAL_FORMS": len(members),
-        "memberships-INITIAL_FORMS": len(members),
-    }
+    form |= {"memberships-TOTAL_FORMS": len(members), "memberships-INITIAL_FORMS": len(members)}
     for index, member in enumerate(members):
         form |= {
             f"memberships-{index}-id": member.pk,
@@ -161,35 +146,21 @@ def tenant_form(
     return form | changes
 
 
-def test_an_owner_changes_their_tenant_but_not_what_is_the_operators(
-    acme: Cast,
-) -> None:
+def test_an_owner_changes_their_tenant_but_not_what_is_the_operators(acme: Cast) -> None:
     members = list(acme.tenant.memberships.all())
     form = tenant_form(
-        acme.tenant,
-        members,
-        name="Acme Ltd",
-        attributes='{"region": "EU"}',
-        plan="gold",
-        slug="new",
-        active="",
+        acme.tenant, members, name="Acme Ltd", attributes='{"region": "EU"}', plan="gold", slug="new", active=""
     )
     answer = log_in(acme.owner).post(f"{TENANTS}{acme.tenant.pk}/change/", form)
     assert answer.status_code == 302, answer.context["errors"]
     acme.tenant.refresh_from_db()
     assert (acme.tenant.name, acme.tenant.attributes) == ("Acme Ltd", {"region": "EU"})
-    assert (acme.tenant.slug, acme.tenant.plan, acme.tenant.active) == (
-        "acme",
-        "free",
-        True,
-    )
+    assert (acme.tenant.slug, acme.tenant.plan, acme.tenant.active) == ("acme", "free", True)
 
 
 @pytest.mark.parametrize("attributes", ["[1]", "{", '"x"', "NaN"])
 def test_attributes_that_are_no_object_are_refused(acme: Cast, attributes: str) -> None:
-    form = tenant_form(
-        acme.tenant, list(acme.tenant.memberships.all()), attributes=attributes
-    )
+    form = tenant_form(acme.tenant, list(acme.tenant.memberships.all()), attributes=attributes)
     answer = log_in(acme.owner).post(f"{TENANTS}{acme.tenant.pk}/change/", form)
     assert answer.status_code == 200
     assert "attributes" in answer.context["adminform"].form.errors
@@ -205,17 +176,12 @@ def test_only_an_owner_changes_the_tenant(acme: Cast) -> None:
     for role in (Role.EDITOR, Role.OPERATOR, Role.REVIEWER, Role.VIEWER):
         client = log_in(getattr(acme, role.value))
         page(client, f"{TENANTS}{acme.tenant.pk}/change/")
-        assert (
-            client.post(f"{TENANTS}{acme.tenant.pk}/change/", {"name": "x"}).status_code
-            == 403
-        )
+        assert client.post(f"{TENANTS}{acme.tenant.pk}/change/", {"name": "x"}).status_code == 403
     acme.tenant.refresh_from_db()
     assert acme.tenant.name == "Acme"
 
 
-def test_an_owner_cannot_see_or_take_in_people_of_other_tenants(
-    acme: Cast, globex: Cast
-) -> None:
+def test_an_owner_cannot_see_or_take_in_people_of_other_tenants(acme: Cast, globex: Cast) -> None:
     client = log_in(acme.owner)
     assert "globex" not in page(client, f"{TENANTS}{acme.tenant.pk}/change/").lower()
     members = list(acme.tenant.memberships.all())
@@ -254,9 +220,7 @@ def test_a_member_of_two_chooses_one_for_the_lists(acme: Cast, globex: Cast) -> 
     assert "key-of-globex" in page(client, KEYS)
 
 
-def test_a_tenant_one_is_no_member_of_cannot_be_chosen(
-    acme: Cast, globex: Cast
-) -> None:
+def test_a_tenant_one_is_no_member_of_cannot_be_chosen(acme: Cast, globex: Cast) -> None:
     client = log_in(acme.owner)
     assert client.get(f"{KEYS}?tenant=globex").status_code == 404
     assert client.get(f"{KEYS}?tenant=nobody").status_code == 404
