@@ -8,6 +8,7 @@ from celery.signals import worker_process_init, worker_process_shutdown, worker_
 from django.db import close_old_connections
 
 from jobs.runtime import process as processes
+from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
 from jobs.runtime.tick import tick as run_tick
 from taskflow.lib.clock import utcnow
@@ -39,6 +40,12 @@ def drain(queue_id: int, **_unknown: Any) -> None:
 def tick(**_unknown: Any) -> None:
     """Keep the engine going: promote, rescue, wake."""
     run_tick(now=utcnow())
+
+
+@shared_task(name="jobs.work_bulk_action")
+def work_bulk_action(action_id: int, **_unknown: Any) -> None:
+    """Go on with a bulk action, unless another process is at it."""
+    run_bulk_action(action_id)
 
 
 @worker_process_init.connect

@@ -1,6 +1,6 @@
 """Which jobs somebody means: the filters of a list, and of an action on all it shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -30,6 +30,10 @@ class JobFilter:
         """Return the states that an action of `kind` works through: its own, narrowed to those asked for."""
         possible = sorted(state.value for state in BULK_KINDS[kind])
         return tuple(state for state in possible if not self.states or state in self.states)
+
+    def in_states(self, states: tuple[str, ...]) -> Self:
+        """Return this filter with other states."""
+        return replace(self, states=states)
 
     def to_json(self) -> dict[str, Any]:
         """Return the filter in a form that JSON can keep."""

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from jobs.domain.job_filter import BULK_KINDS, JobFilter
 from jobs.models import BulkAction, Job
 from jobs.queries.job_pages import count_up_to, last_id, matching
-from jobs.services.control import NotNow, cancel_job, retry_job
+from jobs.services.control import NotCancellableError, NotRetryableError, cancel_job, retry_job
 from taskflow.lib import wake
 from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import emit
@@ -64,7 +64,7 @@ def stop_bulk_action(*, action: BulkAction, actor: str, now: datetime) -> bool:
     )
 
 
-def continue_stale(*, now: datetime) -> int:
+def continue_stale(now: datetime) -> int:
     """Send a hint for every action that nobody works on; returns how many there were."""
     idle = Q(worked_at__lt=now - STALE) | Q(worked_at=None, created_at__lt=now - STALE)
     stale = list(BulkAction.objects.filter(idle, finished_at=None).values_list("pk", flat=True)[:100])
@@ -101,7 +101,7 @@ def _work_chunk(action: BulkAction, now: datetime) -> bool:
     if row is None:
         return False
     jobs = _next_jobs(row)
-    actor = str(action.created_by or "")
+    actor = str(action.created_by or "")[:100]
     changed = sum(_change(row.kind, job, actor, now) for job in jobs)
     done = len(jobs) < CHUNK
     BulkAction.objects.filter(pk=row.pk).update(
@@ -130,6 +130,6 @@ def _change(kind: str, job: Job, actor: str, now: datetime) -> bool:
     change = cancel_job if kind == "cancel" else retry_job
     try:
         change(job=job, actor=actor, now=now)
-    except NotNow:
+    except (NotCancellableError, NotRetryableError):
         return False
     return True
