@@ -175,6 +175,13 @@ CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
 }
 
+# What `manage.py up` starts; the containers use the same numbers.
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+WEB_PROCESSES = env.int("WEB_PROCESSES", default=2)
+WEB_THREADS = env.int("WEB_THREADS", default=4)
+WORKER_PROCESSES = env.int("WORKER_PROCESSES", default=2)
+
 # The engine.
 WORKER_POOL = env.str("WORKER_POOL", default="default")
 WORKER_SLOTS = env.int("WORKER_SLOTS", default=10)
@@ -193,4 +200,6 @@ STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
 API_KEY_CACHE_SECONDS = env.float("API_KEY_CACHE_SECONDS", default=5.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=10 * 1024 * 1024)
 MAX_PAYLOAD_BYTES = env.int("MAX_PAYLOAD_BYTES", default=1024 * 1024)
+#: CIDR blocks, addresses and host names that outgoing calls may reach besides the public internet.
+OUTGOING_HTTP_ALLOW = env.list("OUTGOING_HTTP_ALLOW", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
