@@ -73,7 +73,9 @@ class Step(models.Model):
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=30)
     config = JSONTextField(default=dict, blank=True)
-    on_error = models.CharField(max_length=10, choices=[("fail", "Fail the job"), ("continue", "Go on")], default="fail")
+    on_error = models.CharField(
+        max_length=10, choices=[("fail", "Fail the job"), ("continue", "Go on")], default="fail"
+    )
     timeout = models.FloatField(null=True, blank=True, help_text="Seconds; empty for the kind's own limit.")
     retry = JSONTextField(null=True, blank=True)
 

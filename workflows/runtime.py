@@ -84,7 +84,9 @@ def next_position(plan: Plan, position: int, outcome: Outcome) -> int:
     if isinstance(outcome, Done) and outcome.goto is not None:
         target = plan.position_of(outcome.goto)
         if target <= position:
-            raise PermanentError(f"Step '{plan.steps[position].key}' may only send a job forward, not to '{outcome.goto}'.")
+            raise PermanentError(
+                f"Step '{plan.steps[position].key}' may only send a job forward, not to '{outcome.goto}'."
+            )
         return target
     return position + 1
 
