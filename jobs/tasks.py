@@ -38,7 +38,9 @@ def drain(queue_id: int, **_unknown: Any) -> None:
 
 @shared_task(name="jobs.tick")
 def tick(**_unknown: Any) -> None:
-    """Keep the engine going: promote, rescue, wake."""
+    """Keep the engine going: promote, rescue, wake. An idle worker shows itself alive by it."""
+    if not processes.is_stopping():
+        processes.current_process()
     run_tick(now=utcnow())
 
 

@@ -15,6 +15,9 @@ from django.db import connections
 
 BROKER_SCHEMES = ("filesystem", "redis", "rediss")
 POSITIVE = (
+    "WEB_PROCESSES",
+    "WEB_THREADS",
+    "WORKER_PROCESSES",
     "WORKER_SLOTS",
     "DRAIN_SLICE_SECONDS",
     "HEARTBEAT_SECONDS",
@@ -95,7 +98,11 @@ def check_server(app_configs: Any, databases: list[str] | None = None, **kwargs:
         if connection.mysql_version < OLDEST[name]:
             oldest = ".".join(map(str, OLDEST[name]))
             found = ".".join(map(str, connection.mysql_version))
-            yield error(8, f"{name} {found} is too old: the engine needs SKIP LOCKED.", f"Use {name} {oldest} or later.")
+            yield error(
+                8, f"{name} {found} is too old: the engine needs SKIP LOCKED.", f"Use {name} {oldest} or later."
+            )
         if not connection.features.has_zoneinfo_database:
-            hint = "Load them: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql (mysql_tzinfo_to_sql for MySQL)."
+            hint = (
+                "Load them: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql (mysql_tzinfo_to_sql for MySQL)."
+            )
             yield warning(9, "The server's time-zone tables are empty.", hint)

@@ -13,7 +13,9 @@ TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 class Environment(environ.Env):
     """django-environ, which lets a wrong number through as a bare ValueError and reads a misspelt boolean as false."""
 
-    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False) -> Any:
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
         given = self.ENVIRON.get(var)
         if cast is bool and given is not None and given.strip().lower() not in TRUE + FALSE:
             raise ImproperlyConfigured(f"{var}={given!r} is neither true nor false.")

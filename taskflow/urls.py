@@ -2,5 +2,13 @@
 
 from django.contrib import admin
 from django.urls import path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from taskflow.health import health, ready
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("health", health),
+    path("ready", ready),
+    path("admin/", admin.site.urls),
+]

@@ -8,6 +8,12 @@ from jobs.services.wake import wake_on_commit
 from taskflow.lib.telemetry import emit
 
 
+def ensure_queue(*, slug: str) -> Queue:
+    """Return the queue `slug`, made without limits if there is none."""
+    queue, _ = Queue.objects.get_or_create(slug=slug, defaults={"name": slug.replace("-", " ").capitalize()})
+    return queue
+
+
 def pause_queue(*, queue: Queue, actor: str, now: datetime) -> bool:
     """Start no more jobs of this queue; those that run go on. False if it was paused already."""
     changed = Queue.objects.filter(pk=queue.pk, paused_at__isnull=True).update(paused_at=now) == 1
