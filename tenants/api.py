@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -10,13 +10,16 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from taskflow.lib.clock import utcnow
 from tenants.domain.keys import Refusal
 from tenants.domain.roles import Scope
 from tenants.models import ApiKey, Tenant
 from tenants.services import authenticate
+
+if TYPE_CHECKING:
+    # DRF's views import the classes named in its settings, these among them.
+    from rest_framework.views import APIView
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class HasScope(BasePermission):
     (`"GET"`) to a Scope. A method that a view serves without naming its scope is a mistake in the view and raises.
     """
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         if not isinstance(request.auth, ApiKey):
             return False
         method = "GET" if request.method == "HEAD" else str(request.method)
@@ -77,7 +80,7 @@ class HasScope(BasePermission):
         return scope.value in request.auth.scopes
 
 
-def required_scope(view: APIView, method: str) -> Scope:
+def required_scope(view: "APIView", method: str) -> Scope:
     """Return the scope that `view` asks for; raises ImproperlyConfigured where it names none."""
     scopes: Scope | Mapping[str, Scope] = getattr(view, "required_scopes", {})
     if isinstance(scopes, Scope):
