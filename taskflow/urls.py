@@ -1,7 +1,7 @@
 """The map of every page and endpoint."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from taskflow.health import health, ready
@@ -11,4 +11,5 @@ urlpatterns = [
     path("health", health),
     path("ready", ready),
     path("admin/", admin.site.urls),
+    path("api/", include("taskflow.api")),
 ]

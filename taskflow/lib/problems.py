@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
-from rest_framework.views import exception_handler as drf_exception_handler
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound, PermissionDenied, ValidationError
 from structlog.contextvars import get_contextvars
 
 from taskflow.lib.fields import dump_json
@@ -87,26 +88,28 @@ def problem(
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Turn what DRF knows how to answer into a problem; anything else is left to Django, which records it."""
-    answer = drf_exception_handler(error, dict(context))
-    if answer is None:
-        return None
-    headers = {name: answer[name] for name in ("WWW-Authenticate", "Retry-After") if name in answer}
-    request = context["request"]._request
-    if isinstance(error, Refused):
-        return problem(
-            request,
-            error.status_code,
-            str(error.detail),
-            code=error.problem_code,
-            errors=error.errors,
-            headers=headers,
-            **error.members,
-        )
+    if isinstance(error, Http404):
+        error = NotFound()
+    elif isinstance(error, DjangoPermissionDenied):
+        error = PermissionDenied()
     if isinstance(error, ValidationError):
-        refusal = invalid(flatten(error.detail))
-        return problem(request, 400, str(refusal.detail), code=refusal.problem_code, errors=refusal.errors)
-    detail = str(getattr(error, "detail", "")) or DETAILS.get(answer.status_code, "")
-    return problem(request, answer.status_code, detail, headers=headers)
+        error = invalid(flatten(error.detail))
+    if not isinstance(error, APIException):
+        return None
+    request = context["request"]._request
+    if not isinstance(error, Refused):
+        return problem(request, error.status_code, str(error.detail), headers=_headers(error))
+    return problem(
+        request, error.status_code, str(error.detail), code=error.problem_code, errors=error.errors, **error.members
+    )
+
+
+def _headers(error: APIException) -> dict[str, str]:
+    """Return the headers that DRF's views leave in the exception."""
+    found = {"WWW-Authenticate": getattr(error, "auth_header", None)}
+    wait = getattr(error, "wait", None)
+    found["Retry-After"] = None if wait is None else str(ceil(wait))
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def flatten(detail: Any, field: str = "") -> list[FieldError]:

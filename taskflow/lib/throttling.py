@@ -1,12 +1,16 @@
 """Limits per API key, counted in the cache."""
 
 import time
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
+
+if TYPE_CHECKING:
+    # DRF's views import the classes named in its settings, this one among them.
+    from rest_framework.views import APIView
 
 WINDOW = 60
 
@@ -18,7 +22,7 @@ class KeyThrottle(BaseThrottle):
     the cache counts nothing, so nobody is throttled: jobs are taken in even then.
     """
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         limit = settings.API_REQUESTS_PER_MINUTE
         return limit <= 0 or count_request(_caller(request)) <= limit
 

@@ -1,0 +1,164 @@
+"""The shapes of what the job endpoints answer, for the OpenAPI document; answers.py fills them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from jobs.domain.states import State
+
+
+class JobFailure(BaseModel):
+    """The last error: its class, its message, and the key of the step it happened at."""
+
+    class_: str = Field(alias="class")
+    message: str
+    step: str
+
+
+class JobAnswer(BaseModel):
+    """One job."""
+
+    id: str = Field(description="A UUIDv7.")
+    state: State
+    workflow: str
+    version: int | None
+    queue: str
+    priority: int
+    payload: dict[str, Any]
+    result: dict[str, Any] | None
+    error: JobFailure | None
+    correlation_id: str
+    traceparent: str
+    source: str = Field(description="Who sent it.")
+    parent: str | None
+    attempt_count: int = Field(description="How often it was started.")
+    due_at: datetime = Field(description="When it became or becomes due.")
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class AttemptAnswer(BaseModel):
+    """One try at running the job; listed when it has ended."""
+
+    number: int
+    outcome: str
+    worker: str
+    step: str
+    error: JobFailure | None
+    traceback: str | None
+    started_at: datetime
+    finished_at: datetime
+
+
+class StepRunAnswer(BaseModel):
+    """The recorded output of one step. `run` counts manual retries."""
+
+    step: str
+    run: int
+    attempt: int
+    output: Any
+    error: Any
+    seconds: float
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    confidence: float | None
+    finished_at: datetime
+
+
+class EventAnswer(BaseModel):
+    """One line of the job's log. `state` is the new state, where the line tells of a change."""
+
+    at: datetime
+    kind: str
+    state: State | None
+    attempt: int
+    actor: str
+    data: Any
+
+
+class ChildAnswer(BaseModel):
+    """A sub-job."""
+
+    id: str
+    state: State
+
+
+class JobStoryAnswer(JobAnswer):
+    """One job with its history, oldest first, and a plain-words explanation of where it stands."""
+
+    step: str = Field(description="The key of the step it stands at; empty behind the last.")
+    explanation: str
+    attempts: list[AttemptAnswer]
+    step_runs: list[StepRunAnswer]
+    events: list[EventAnswer]
+    children: list[ChildAnswer]
+
+
+class JobPageAnswer(BaseModel):
+    """A page of jobs, newest first. `next` is the address of the next page; null on the last one."""
+
+    results: list[JobAnswer]
+    next: str | None
+    next_cursor: str | None
+
+
+class FieldErrorAnswer(BaseModel):
+    """A field, as a dotted path, and what is wrong with it."""
+
+    field: str
+    reason: str
+
+
+class BulkItemAnswer(BaseModel):
+    """What became of one item: 201 with the job, or 400 with the errors."""
+
+    status: Literal[201, 400]
+    job: JobAnswer | None = None
+    errors: list[FieldErrorAnswer] | None = None
+
+
+class BulkAnswer(BaseModel):
+    """What became of each item, in the order they were sent."""
+
+    created: int
+    refused: int
+    results: list[BulkItemAnswer]
+
+
+class QueueAnswer(BaseModel):
+    """A queue: `depth` counts its jobs by active state, your own unless the whole was asked for."""
+
+    queue: str
+    name: str
+    pool: str
+    depth: dict[str, int]
+    running: int
+    oldest_due_seconds: float | None = Field(description="How long the job that is due longest has been due.")
+    cap: int | None = Field(description="Jobs the queue runs at once.")
+    rate: float | None = Field(description="Jobs the queue starts a second.")
+    paused: bool
+    lane_cap: int | None = Field(description="Jobs of yours the queue runs at once.")
+    lane_weight: float | None
+    lane_paused: bool | None
+
+
+class QueueListAnswer(BaseModel):
+    """The queues."""
+
+    results: list[QueueAnswer]
+
+
+class ProblemAnswer(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FieldErrorAnswer] | None = None
