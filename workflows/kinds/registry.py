@@ -3,6 +3,7 @@
 from typing import Any
 
 from workflows.kinds.base import StepKind
+from workflows.kinds.extract import Extract
 from workflows.kinds.python import Python
 
 KINDS: dict[str, type[StepKind[Any]]] = {}
@@ -14,4 +15,5 @@ def register(kind: type[StepKind[Any]]) -> type[StepKind[Any]]:
     return kind
 
 
+register(Extract)
 register(Python)

@@ -1,0 +1,208 @@
+"""The config of an `extract` step: a table of fields, each with an ordered list of rules.
+
+Titles and descriptions are what a form shows.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workflows.domain.extraction.dates import DateOrder
+from workflows.domain.extraction.money import CURRENCIES, Currency
+from workflows.domain.extraction.names import LEGAL_FORMS
+from workflows.domain.extraction.values import FieldType
+from workflows.kinds.base import StepConfig
+
+Words = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
+PatternText = Annotated[str, Field(min_length=1, max_length=2000)]
+WORDS_HELP = "Whole words, in any case; a star stands for the rest of a word (ROUND* finds ROUNDING)."
+
+
+class Take(StrEnum):
+    """Which match counts."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+class RegexRule(StepConfig):
+    """What a regular expression finds."""
+
+    rule: Literal["regex"] = "regex"
+    pattern: PatternText = Field(title="Pattern", description="^ and $ are the ends of a line.")
+    group: str | int | None = Field(
+        None, title="Group", description="Name or number; empty: the group 'value', else the first group, else all."
+    )
+    take: Take = Field(Take.FIRST, title="Match")
+    ignore_case: bool = Field(True, title="Ignore case")
+
+
+class AfterLabelRule(StepConfig):
+    """The value behind one of some labels: on the label's line, or on one of the next lines."""
+
+    rule: Literal["after_label"] = "after_label"
+    labels: Words = Field(title="Labels", description=WORDS_HELP, min_length=1)
+    within: int = Field(1, ge=0, le=20, title="Next lines", description="How many lines after the label may hold it.")
+    pattern: PatternText | None = Field(None, title="Looks like", description="A pattern that the value must contain.")
+
+
+class KeyValueRule(StepConfig):
+    """The value of a line such as "Order no: 12"."""
+
+    rule: Literal["key_value"] = "key_value"
+    keys: Words = Field(title="Keys", description="What stands before the mark, in any case.", min_length=1)
+    separators: str = Field(":=", min_length=1, max_length=5, title="Marks", description="Any of these marks.")
+
+
+class PathRule(StepConfig):
+    """A value of the job's data."""
+
+    rule: Literal["path"] = "path"
+    path: str = Field(title="Path", max_length=300, description="As in payload.items[0].name")
+
+
+class LinesRule(StepConfig):
+    """Lines of the text: those matching, those between two, those before or after one, or the first ones."""
+
+    rule: Literal["lines"] = "lines"
+    after: PatternText | None = Field(None, title="After the line", description="Pattern; empty: from the start.")
+    before: PatternText | None = Field(None, title="Before the line", description="Pattern; empty: to the end.")
+    matching: PatternText | None = Field(None, title="Only lines that match", description="Pattern.")
+    count: int = Field(1, ge=1, le=500, title="How many lines at most")
+    join: str = Field(" ", max_length=10, title="Put between lines")
+
+
+class DateRule(StepConfig):
+    """A printed date, in any of many formats."""
+
+    rule: Literal["date"] = "date"
+    labels: Words = Field(("DATE",), title="Labels", description=f"The date beside one is preferred. {WORDS_HELP}")
+    avoid: Words = Field((), title="Avoid", description="A date beside one of these comes last.")
+    order: DateOrder = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
+    within: int = Field(2, ge=0, le=20, title="Lines above", description="How far above the date its label may stand.")
+
+
+class MoneyLabel(StepConfig):
+    """Words beside an amount, and how much they speak for it."""
+
+    words: Words = Field(title="Words", description=WORDS_HELP, min_length=1)
+    points: float = Field(ge=-100, le=100, title="Points", description="Below zero speaks against it.")
+
+
+class MoneyRule(StepConfig):
+    """An amount of money: the one whose label has the most points, helped by what the figures say."""
+
+    rule: Literal["money"] = "money"
+    labels: tuple[MoneyLabel, ...] = Field(title="Labels", min_length=1, description="The longest words found decide.")
+    ignore_below: Words = Field((), title="Ignore labels below", description="A line with one of these words.")
+    arithmetic: bool = Field(
+        True, title="Let the figures speak", description="Paid less change, net plus tax, rounding to the coin."
+    )
+    currencies: Words = Field(CURRENCIES, title="Currencies", description="As printed beside an amount.")
+    currency: Currency = Field(
+        Currency.JOINED, title="Printed currency", description="joined: keep it where no space stands between."
+    )
+
+
+class CompanyRule(StepConfig):
+    """The name of who issued the text, near its top."""
+
+    rule: Literal["company"] = "company"
+    top: int = Field(12, ge=1, le=100, title="Lines to look at")
+    legal_forms: Words = Field(LEGAL_FORMS, title="Legal forms", description="They end a name (LTD, SDN BHD).")
+    business: Words = Field((), title="Kinds of business", description="They stand in names (RESTAURANT, TRADING).")
+    rest: Words = Field((), title="Ends of names", description="A line that begins so goes on from the line above.")
+    skip: Words = Field((), title="Not a name", description="A line with one of these is no name (TAX INVOICE).")
+    details: Words = Field((), title="Details", description="Below a line with one of these a name is unlikely (TEL).")
+    owner: Words = Field((), title="Owner", description="Words before the name of the owner (OWNED BY).")
+
+
+class AddressRule(StepConfig):
+    """A block of address lines near the top."""
+
+    rule: Literal["address"] = "address"
+    top: int = Field(16, ge=1, le=200, title="Lines to look at")
+    most: int = Field(7, ge=1, le=20, title="Lines at most")
+    street: Words = Field(title="Address words", description="Words of streets and places (STREET, JALAN).")
+    stop: Words = Field((), title="Ends", description="A line with one of these is not a part of it (TEL, INVOICE).")
+    join: str = Field(" ", max_length=10, title="Put between lines")
+
+
+class ChoiceWords(StepConfig):
+    """Words that speak for a value."""
+
+    value: str = Field(title="Value", min_length=1, max_length=200)
+    words: Words = Field(title="Words", description=WORDS_HELP, min_length=1)
+    points: float = Field(1.0, ge=-100, le=100, title="Points for each different word")
+
+
+class ChoiceRule(StepConfig):
+    """One of several values: the one whose words occur, the one with the most points if there are several."""
+
+    rule: Literal["choice"] = "choice"
+    choices: tuple[ChoiceWords, ...] = Field(title="Choices", min_length=1)
+
+
+class FieldRule(StepConfig):
+    """The value of a field above."""
+
+    rule: Literal["field"] = "field"
+    name: str = Field(title="Field")
+
+
+class ConstantRule(StepConfig):
+    """A fixed value: as the last rule it says what to give when nothing is found."""
+
+    rule: Literal["constant"] = "constant"
+    value: str = Field(title="Value", max_length=1000)
+
+
+Rule = Annotated[
+    RegexRule | AfterLabelRule | KeyValueRule | PathRule | LinesRule | DateRule | MoneyRule | CompanyRule | AddressRule
+    | ChoiceRule | FieldRule | ConstantRule,
+    Field(discriminator="rule"),
+]  # fmt: skip
+
+
+class Case(StrEnum):
+    """What to do with capital and small letters."""
+
+    KEEP = "keep"
+    UPPER = "upper"
+    LOWER = "lower"
+
+
+class Clean(StepConfig):
+    """What is done to a text after it is found."""
+
+    strip: str = Field(
+        default="", max_length=50, title="Remove at both ends", description="Marks to remove, besides spaces."
+    )
+    spaces: bool = Field(default=True, title="Make several spaces one")
+    case: Case = Field(default=Case.KEEP, title="Capital letters")
+
+
+class FieldConfig(StepConfig):
+    """One field to extract."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$", title="Name", description="Small letters, figures and _.")
+    type: FieldType = Field(FieldType.TEXT, title="Type")
+    required: bool = Field(False, title="Required", description="The job fails when nothing is found.")
+    description: str = Field("", max_length=500, title="Description")
+    as_printed: bool = Field(
+        False, title="As printed", description="Check the type, and give the value the way it is printed."
+    )
+    order: DateOrder = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
+    clean: Clean = Field(default_factory=Clean, title="Clean")
+    rules: tuple[Rule, ...] = Field(title="Rules", min_length=1, description="The first that finds a value counts.")
+
+
+class ExtractConfig(StepConfig):
+    """Where the text is, and what to find in it."""
+
+    source: str | None = Field(
+        "payload.text", title="Text", max_length=300, description="Path to the text; empty when only paths are used."
+    )
+    max_length: int = Field(200_000, ge=1, le=2_000_000, title="Longest text", description="Characters.")
+    fields: tuple[FieldConfig, ...] = Field(title="Fields", min_length=1, max_length=100)

@@ -1,0 +1,122 @@
+"""Extracting by rules: for each field the first rule that finds a value of its type."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from workflows.domain.extraction.paths import look_up
+from workflows.domain.extraction.patterns import LIMIT, Budget, PatternTimeout
+from workflows.domain.extraction.text import Document
+from workflows.domain.extraction.values import FieldType, NotOfType, convert
+from workflows.domain.outcomes import Done, Outcome, PermanentError, Record
+from workflows.kinds.base import ConfigError, Effect, StepContext, StepKind
+from workflows.kinds.extract.config import Case, Clean, ExtractConfig, FieldConfig, FieldRule
+from workflows.kinds.extract.rules import Finder, Source, compile_path, compile_rule
+
+JSON_TYPES = {FieldType.NUMBER: "number", FieldType.MONEY: "number", FieldType.INTEGER: "integer"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedField:
+    """A field with its rules compiled, each with the name of its type."""
+
+    config: FieldConfig
+    finders: tuple[tuple[str, Finder], ...]
+
+
+class Extract(StepKind[ExtractConfig]):
+    """Finds fields in a text and in the job's data by rules. Gives `{field: value}`, null where nothing is found."""
+
+    name = "extract"
+    title = "Extract fields"
+    Config = ExtractConfig
+    effect = Effect.PURE
+
+    def prepare(self) -> None:
+        self.path = compile_path(self.config.source, "source") if self.config.source else None
+        self.fields: list[PlannedField] = []
+        for index, field in enumerate(self.config.fields):
+            self._check_names(field, index)
+            self.fields.append(_plan(field, index))
+
+    def _check_names(self, field: FieldConfig, index: int) -> None:
+        above = {planned.config.name for planned in self.fields}
+        if field.name in above:
+            raise ConfigError(f"fields.{index}.name", f"There are two fields '{field.name}'.")
+        for place, rule in enumerate(field.rules):
+            if isinstance(rule, FieldRule) and rule.name not in above:
+                where = f"fields.{index}.rules.{place}.name"
+                raise ConfigError(where, f"There is no field '{rule.name}' above this one.")
+
+    def run(self, context: StepContext) -> Outcome:
+        data = {"payload": context.payload, "steps": context.steps, "record": context.record}
+        document, budget = Document(self._text(data)), Budget()
+        found: Record = {}
+        for field in self.fields:
+            found[field.config.name] = _extract(field, Source(document, data, found, budget))
+        missing = [field.name for field in self.config.fields if field.required and found[field.name] is None]
+        if missing:
+            raise PermanentError(f"Nothing was found for {', '.join(missing)}.", details={"fields": missing})
+        return Done(found)
+
+    def _text(self, data: Record) -> str:
+        if self.path is None:
+            return ""
+        text = look_up(data, self.path)
+        if not isinstance(text, str):
+            raise PermanentError(f"There is no text at {self.config.source}.")
+        if len(text) > self.config.max_length:
+            raise PermanentError(f"{self.config.source} is longer than {self.config.max_length:,} characters.")
+        return text
+
+    def output_schema(self) -> dict[str, Any]:
+        properties = {field.name: _schema(field) for field in self.config.fields}
+        return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _schema(field: FieldConfig) -> dict[str, Any]:
+    kind = "string" if field.as_printed else JSON_TYPES.get(field.type, "string")
+    return {"type": kind if field.required else [kind, "null"], "description": field.description}
+
+
+def _plan(field: FieldConfig, index: int) -> PlannedField:
+    finders = []
+    for place, rule in enumerate(field.rules):
+        try:
+            finders.append((rule.rule, compile_rule(rule)))
+        except ConfigError as error:
+            raise ConfigError(f"fields.{index}.rules.{place}.{error.field}", error.message) from None
+    return PlannedField(field, tuple(finders))
+
+
+def _extract(field: PlannedField, source: Source) -> str | int | float | None:
+    """Return the first value of the field's type that a rule finds. Raises PermanentError when patterns take long."""
+    for place, (name, finder) in enumerate(field.finders, start=1):
+        try:
+            value = _value(field.config, finder(source))
+        except PatternTimeout:
+            where = f"Rule {place} ({name}) of field '{field.config.name}'"
+            raise PermanentError(f"{where} was stopped: patterns may take {LIMIT:g} s for one text.") from None
+        if value is not None:
+            return value
+    return None
+
+
+def _value(field: FieldConfig, found: Any) -> str | int | float | None:
+    """Clean what a rule found and make it the field's type; None when it is empty or of another type."""
+    if isinstance(found, str):
+        found = _clean(found, field.clean)
+    if found is None or found == "":
+        return None
+    try:
+        typed = convert(found, field.type, field.order)
+    except NotOfType:
+        return None
+    return str(found) if field.as_printed else typed
+
+
+def _clean(text: str, clean: Clean) -> str:
+    text = " ".join(text.split()) if clean.spaces else text.strip()
+    text = text.strip(clean.strip + " \n\t") if clean.strip else text
+    if clean.case is Case.KEEP:
+        return text
+    return text.upper() if clean.case is Case.UPPER else text.lower()
