@@ -1,14 +1,19 @@
 """Model fields that several apps use."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+if TYPE_CHECKING:
+    AnyTextField = models.TextField[Any, Any]
+else:
+    AnyTextField = models.TextField
 
-class JSONTextField(models.TextField):  # type: ignore[type-arg]
+
+class JSONTextField(AnyTextField):
     """JSON kept as the text it is, so that what is stored reads back the same on every database.
 
     MySQL's own JSON type reorders keys and turns large integers into floats. The database never looks inside these
