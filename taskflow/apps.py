@@ -6,3 +6,7 @@ class TaskflowConfig(AppConfig):
 
     def ready(self) -> None:
         from taskflow import checks  # noqa: F401 - registers them
+        from taskflow.lib.telemetry import subscribe
+        from taskflow.logs import log_telemetry
+
+        subscribe(log_telemetry)

@@ -1,11 +1,20 @@
 """The Celery application. A message is a hint that work may be due; it carries no work and no state."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskflow.settings")
 
 app = Celery("taskflow")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@setup_logging.connect
+def _keep_our_logging(**_signal: Any) -> None:
+    """Celery leaves logging alone when somebody listens here; the LOGGING setting holds for its processes too."""

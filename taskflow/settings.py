@@ -248,6 +248,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "TaskFlow",
     "DESCRIPTION": "Send jobs to workflows, follow them, and repair them. The guide is docs/api.md.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

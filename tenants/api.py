@@ -12,6 +12,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from taskflow.lib.clock import utcnow
+from taskflow.lib.telemetry import bind
 from tenants.domain.keys import Refusal
 from tenants.domain.roles import Scope
 from tenants.models import ApiKey, Tenant
@@ -56,6 +57,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         answer = authenticate(clear.strip(), now=utcnow())
         if isinstance(answer, Refusal):
             raise AuthenticationFailed(answer.value)
+        bind(tenant=answer.tenant.slug, api_client=answer.prefix)
         return ApiPrincipal(answer), answer
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,10 +1,11 @@
 """Which tenant an admin session is about."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 
+from taskflow.lib.telemetry import bind
 from tenants.models import Tenant
 from tenants.queries import tenants_of
 
@@ -24,12 +25,18 @@ class CurrentTenant:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.tenant = None  # type: ignore[attr-defined]
-        if not request.path.startswith(reverse("admin:index")) or not request.user.is_authenticated:
-            return self.get_response(request)
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
+        """Choose or look up the tenant, in the admin and for people who are logged in only."""
+        match = request.resolver_match
+        if match is None or "admin" not in match.app_names or not request.user.is_authenticated:
+            return None
         if request.method == "GET" and PARAMETER in request.GET:
             return _choose(request)
-        request.tenant = _current(request)  # type: ignore[attr-defined]
-        return self.get_response(request)
+        request.tenant = tenant = _current(request)  # type: ignore[attr-defined]
+        bind(user=request.user.pk, **({} if tenant is None else {"tenant": tenant.slug}))
+        return None
 
 
 def _choose(request: HttpRequest) -> HttpResponse:
