@@ -36,6 +36,10 @@ WATCH_SECONDS = 0.25
 CANCEL_SECONDS = 1.0
 #: When the job that runs takes longer than this, the quick ones behind it in its chunk are given back.
 HOSTAGE_SECONDS = 1.0
+#: Threads that will be free within this many seconds get their next jobs claimed beforehand.
+AHEAD_SECONDS = 0.05
+#: How long results wait for others that come at the same moment.
+LINGER_SECONDS = 0.002
 RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -80,8 +84,13 @@ class Drain:
         return claimed or bool(self.units)
 
     def _may_claim(self) -> bool:
-        free = self.process.slots - len(self.units) > 0 and not self.quick
-        return free and time.monotonic() >= self._next_claim and self.process.trusted
+        return self._free() > 0 and not self.quick and time.monotonic() >= self._next_claim and self.process.trusted
+
+    def _free(self) -> int:
+        """Return how many more slow jobs fit: one for each free thread, and those that one will be free for in a moment."""
+        busy = [task.job.expected for unit in self.units for task in unit.tasks()[:1]]
+        ahead = int(len(busy) * AHEAD_SECONDS / max(sum(busy) / len(busy), AHEAD_SECONDS)) if busy else 0
+        return self.process.slots + ahead - len(self.units)
 
     def _begin_slice(self) -> bool:
         """Decide what follows a slice: leave, or, while slow jobs still run, serve the queue that waits longest."""
@@ -105,7 +114,7 @@ class Drain:
 
     def _claim(self) -> bool:
         """Claim and start what fits; False when nothing was taken."""
-        room = Room(slots=self.process.slots - len(self.units), empty=not self.units)
+        room = Room(slots=self._free(), empty=not self.units)
         try:
             claim = claim_jobs(queue_id=self.queue_id, claimant=self._claimant, room=room, now=utcnow())
         except (OperationalError, InterfaceError):
@@ -143,19 +152,26 @@ class Drain:
             return 0.0
 
     def _collect(self) -> None:
-        """Wait for units to come to a stop; write what they report and start again those behind a checkpoint."""
-        stopped = self.process.threads.collect(self._patience())
+        """Wait for units to come to a stop; write what they report and start again those behind a checkpoint.
+
+        While more is due, free threads get their next jobs before the results of the last are written.
+        """
+        stopped = self.process.threads.collect(self._patience(), LINGER_SECONDS if len(self.units) > 2 else 0.0)
         ours = [unit for unit in stopped if unit in self.units]
-        written = self._flush([report for unit in ours for report in unit.take_reports()])
-        for unit in ours:
+        reports = [report for unit in ours for report in unit.take_reports()]
+        halted = [unit for unit in ours if unit.tasks()]
+        self.units.difference_update(set(ours) - set(halted))
+        self.quick.difference_update(ours)
+        if ours and self._more and self._may_claim() and not is_stopping():
+            self._claim()
+        if self._flush(reports):
+            self._next_claim = 0.0
+        for unit in halted:
             unit.drop({task.job.id for task in unit.tasks()} - self.process.held)
             if unit.tasks():
                 self.process.threads.start(unit)
             else:
                 self.units.discard(unit)
-                self.quick.discard(unit)
-        if written:
-            self._next_claim = 0.0
 
     def _patience(self) -> float:
         """Return the seconds to wait for a unit: until the next claim or watch is due."""
@@ -163,7 +179,7 @@ class Drain:
             return 0.0
         now = time.monotonic()
         due = self._next_watch
-        if self.process.slots > len(self.units) and not self.quick:
+        if self._free() > 0 and not self.quick:
             due = min(due, self._next_claim)
         return min(max(due - now, 0.001), WATCH_SECONDS)
 
@@ -255,17 +271,25 @@ class Drain:
 
     def _give_up(self, unit: Unit, late: StepTimeout) -> None:
         """Leave a unit behind whose step does not come back; its job fails with a time-out and may be retried."""
-        task = unit.abandon()
-        reports = unit.take_reports()
+        task, reports = self._abandon(unit, "behind a job that ran out of time")
         if task is not None:
-            self.process.threads.leave_behind()
             step = task.step
             ending = failed(task, step, failure_of(late))
             key = step.key if step else ""
             reports.append(Report(task.job, task.job.position, utcnow(), ending=ending, step_key=key))
+        self._flush(reports)
+
+    def _abandon(self, unit: Unit, reason: str) -> tuple[Task | None, list[Report]]:
+        """Drop a unit; returns the task that still runs, and the reports: what had ended, and the rest given back."""
+        waiting = unit.tasks_waiting()
+        task = unit.abandon()
+        reports = unit.take_reports()
+        known = {report.job.id for report in reports} | {task.job.id if task else 0}
+        if task is not None:
+            self.process.threads.leave_behind()
         self.units.discard(unit)
         self.quick.discard(unit)
-        self._flush([*reports, *_released(unit.tasks_waiting(), "behind a job that ran out of time")])
+        return task, [*reports, *_released([t for t in waiting if t.job.id not in known], reason)]
 
     def _stop(self) -> bool:
         """Finish what runs within the grace time and give back the rest; False when nothing runs any more."""
@@ -276,20 +300,13 @@ class Drain:
                 self._flush(_released(unit.take_waiting(), "the worker stops"))
         if now >= self._stop_at:
             for unit in list(self.units):
-                task = unit.abandon()
-                tasks = [*([task] if task else []), *unit.tasks_waiting()]
-                self._flush([*unit.take_reports(), *_released(tasks, "the worker stops")])
-                self.units.discard(unit)
+                task, reports = self._abandon(unit, "the worker stops")
+                self._flush([*reports, *_released([task] if task else [], "the worker stops")])
         return bool(self.units)
 
     def _lose_everything(self) -> None:
         """The lease was ended by a rescue: what runs is no longer ours. Start over under a new lease."""
-        finished = [report for unit in self.units for report in unit.take_reports()]
-        for unit in self.units:
-            if unit.abandon() is not None:
-                self.process.threads.leave_behind()
-        self.units.clear()
-        self.quick.clear()
+        finished = [report for unit in list(self.units) for report in self._abandon(unit, "the lease was lost")[1]]
         self._flush(finished)
         self._surely(self.process.renew)
         self._claimant = Claimant(self.process.lease.pk, self.process.label, self._expect)

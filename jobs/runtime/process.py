@@ -38,7 +38,7 @@ class WorkerProcess:
 
     def __init__(self, *, pool: str, slots: int) -> None:
         self.slots = slots
-        self.threads = StepThreads()
+        self.threads = StepThreads(slots)
         self.paces = Paces()
         self.held: set[int] = set()
         self.draining = threading.Lock()

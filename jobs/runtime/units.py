@@ -22,7 +22,7 @@ class Unit:
         self.current: Task | None = None
         self.since = time.monotonic()
         self.abandoned = False
-        self.finished = False
+        self.left_behind = False
 
     def run(self) -> None:
         """Run the tasks to their end; stops behind a checkpoint, which must be stored first."""
@@ -36,7 +36,6 @@ class Unit:
                 if report.ending is None:
                     self._waiting.appendleft(task)
                     return
-        self.finished = True
 
     def _next(self) -> Task | None:
         with self._lock:
@@ -59,10 +58,14 @@ class Unit:
             return tasks
 
     def abandon(self) -> Task | None:
-        """Give up the task that runs: whatever it still does is ignored. Returns it, if one runs."""
+        """Give up the unit: nothing of it starts any more, and what its thread still does is ignored.
+
+        Returns the task that runs, if one does; its thread is left behind.
+        """
         with self._lock:
-            if self.current is not None:
-                self.abandoned = True
+            self.abandoned = True
+            self._waiting.clear()
+            self.left_behind = self.current is not None
             return self.current
 
     def drop(self, job_ids: set[int]) -> None:
@@ -84,29 +87,35 @@ class Unit:
 class StepThreads:
     """A pool of daemon threads that run units. A thread that is stuck in a step can be left behind and replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._threads = 0
         self._inbox: SimpleQueue[Unit | None] = SimpleQueue()
         self._outbox: SimpleQueue[Unit] = SimpleQueue()
-        self._idle = 0
+        self._busy = 0
         self._lock = threading.Lock()
         self.stuck = 0
 
     def start(self, unit: Unit) -> None:
-        """Run `unit` on an idle thread, or on a new one."""
+        """Run `unit` on an idle thread or a new one, or, when all slots are busy, on the first that is free."""
         with self._lock:
-            if self._idle > 0:
-                self._idle -= 1
-            else:
+            if self._threads - self._busy < 1 and self._threads < self._slots:
+                self._threads += 1
                 threading.Thread(target=self._work, name="step", daemon=True).start()
+            self._busy += 1
         self._inbox.put(unit)
 
-    def collect(self, timeout: float) -> list[Unit]:
-        """Return the units that came to a stop, waiting up to `timeout` seconds for the first."""
+    def collect(self, timeout: float, linger: float = 0.0) -> list[Unit]:
+        """Return the units that came to a stop, waiting up to `timeout` seconds for the first.
+
+        After the first it waits up to `linger` seconds for each further one: what started together stops together,
+        and is cheaper to write and to follow up together.
+        """
         units = []
         try:
             units.append(self._outbox.get(timeout=timeout) if timeout > 0 else self._outbox.get_nowait())
             while True:
-                units.append(self._outbox.get_nowait())
+                units.append(self._outbox.get(timeout=linger) if linger else self._outbox.get_nowait())
         except Empty:
             return units
 
@@ -114,23 +123,25 @@ class StepThreads:
         while (unit := self._inbox.get()) is not None:
             close_old_connections()
             unit.run()
-            if unit.abandoned:
-                connection.close()
+            if unit.left_behind:
                 with self._lock:
                     self.stuck -= 1
-                return
+                break
             with self._lock:
-                self._idle += 1
+                self._busy -= 1
             self._outbox.put(unit)
+        connection.close()
 
     def leave_behind(self) -> None:
-        """Count a thread as stuck; it ends by itself if its step ever does."""
+        """Count a thread as stuck and let another take its place; it ends by itself if its step ever does."""
         with self._lock:
             self.stuck += 1
+            self._threads -= 1
+            self._busy -= 1
 
     def close(self) -> None:
-        """End the idle threads."""
+        """End the threads as they become idle."""
         with self._lock:
-            idle, self._idle = self._idle, 0
-        for _ in range(idle):
+            threads, self._threads = self._threads, 0
+        for _ in range(threads):
             self._inbox.put(None)

@@ -5,48 +5,25 @@ time, jobs. The lane row is the lock that makes its cap exact: only who holds it
 """
 
 import random
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F
 
 from jobs.domain.chunks import CHUNK_JOBS, Candidate, Room, Taking
 from jobs.domain.fairness import LaneShare, charge, in_turn
 from jobs.domain.states import EventKind, State
 from jobs.domain.work import ClaimedJob
-from jobs.models import Event, Job, Lane, Queue, StepRun
+from jobs.models import Event, Queue, StepRun
+from jobs.services import claim_sql as sql
 from jobs.services.submit import ensure_lane
 from taskflow.lib.db import database_time, in_transaction, insert_rows
 from taskflow.lib.telemetry import emit, span
 
 #: When the first lane does not fill the chunk, this many more are looked into at once.
 MORE_LANES = 16
-#: How many due jobs are looked at in each of those.
-SHORT_LIST = 25
-JOB_FIELDS = (
-    "id",
-    "uid",
-    "tenant_id",
-    "workflow_id",
-    "version_id",
-    "queue_id",
-    "position",
-    "attempts",
-    "failures",
-    "crashes",
-    "run_number",
-    "priority",
-    "payload",
-    "retry_policy",
-    "correlation_id",
-    "traceparent",
-    "due_at",
-    "created_at",
-)
+EVENT_COLUMNS = ("job_id", "at", "kind", "state", "attempt", "actor")
 Expect = Callable[[int, int], float]
 
 
@@ -86,8 +63,8 @@ def claim_jobs(*, queue_id: int, claimant: Claimant, room: Room, now: datetime) 
 
     Returns an empty claim when nothing is due, the queue or lane is paused, or every cap is reached.
     """
-    queue = Queue.objects.filter(pk=queue_id, paused_at__isnull=True).first()
-    if queue is None or not (tenants := due_tenants(queue_id)):
+    queue = sql.open_queue(queue_id)
+    if queue is None or not (tenants := sql.due_tenants(queue_id)):
         return Claim()
     with span("engine.claim", queue=queue.slug) as fields:
         claim = in_transaction(lambda: _claim(queue, tenants, claimant, room, now))
@@ -99,183 +76,110 @@ def claim_jobs(*, queue_id: int, claimant: Claimant, room: Room, now: datetime) 
     return claim
 
 
-def due_tenants(queue_id: int) -> list[int]:
-    """Return the tenants with due jobs in the queue, by a loose index scan (0.2 ms over 100,000 due jobs)."""
-    # GROUP BY over the whole index prefix: DISTINCT and EXISTS read every entry instead.
-    sql = "SELECT queue_id, state, tenant_id FROM jobs_job WHERE queue_id = %s AND state = %s GROUP BY 1, 2, 3"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [queue_id, State.PENDING.value])
-        return [row[2] for row in cursor.fetchall()]
-
-
-def _claim(queue: Queue, tenants: Sequence[int], claimant: Claimant, room: Room, now: datetime) -> Claim:
-    limit = CHUNK_JOBS
-    if queue.cap is not None or queue.rate is not None:
-        queue = Queue.objects.select_for_update().get(pk=queue.pk)
-        limit = min(limit, _queue_allows(queue, now))
+def _claim(queue: sql.QueueNow, tenants: Sequence[int], claimant: Claimant, room: Room, now: datetime) -> Claim:
+    limit = _queue_allows(queue.id, now) if queue.limited else CHUNK_JOBS
     if limit <= 0:
         return Claim()
-    lanes = in_turn(_lanes(queue.pk, tenants))
-    taking = Taking(room)
-    picks: list[_Pick] = []
-    for group in (lanes[:1], lanes[1 : 1 + MORE_LANES]):
-        if taking.full or taking.jobs >= limit or not group:
-            break
-        picks += _pick(queue, _lock(group, wait=False), taking, limit, claimant)
-    if not picks and not taking.jobs:
-        picks = _pick(queue, _lock(lanes[:1], wait=True), taking, limit, claimant)
+    lanes = in_turn(_lanes(queue.id, tenants))
+    picks = _pick_in_turn(queue.id, lanes, Taking(room), limit, claimant)
     jobs = _take(picks, claimant, now)
-    if queue.rate is not None and jobs:
-        Queue.objects.filter(pk=queue.pk).update(rate_tokens=F("rate_tokens") - len(jobs))
+    if queue.limited and jobs:
+        Queue.objects.filter(pk=queue.id, rate__isnull=False).update(rate_tokens=F("rate_tokens") - len(jobs))
     left = any(pick.left and not pick.capped for pick in picks) or len(lanes) > len(picks)
     return Claim(jobs, more=left and 0 < len(jobs) < limit or len(jobs) == CHUNK_JOBS, lanes=len(picks))
 
 
-def _queue_allows(queue: Queue, now: datetime) -> int:
-    """Return how many jobs the queue's own cap and rate let start now; the queue row is locked."""
+def _pick_in_turn(
+    queue_id: int, lanes: Sequence[LaneShare], taking: Taking, limit: int, claimant: Claimant
+) -> list[_Pick]:
+    """Choose jobs lane by lane: the first alone, as it mostly fills the chunk, then the others several at a time."""
+    groups = [lanes[:1], *(lanes[start : start + MORE_LANES] for start in range(1, len(lanes), MORE_LANES))]
+    picks: list[_Pick] = []
+    for number, group in enumerate(groups):
+        if taking.full or taking.jobs >= limit or (taking.jobs and number > 1):
+            break
+        picks += _pick(queue_id, _lock(group, wait=False), taking, limit, claimant)
+    if not picks:
+        # Other workers hold every lane that has work, for a few milliseconds: wait for the first.
+        picks = _pick(queue_id, _lock(lanes[:1], wait=True), taking, limit, claimant)
+    return picks
+
+
+def _queue_allows(queue_id: int, now: datetime) -> int:
+    """Lock the queue and return how many jobs its own cap and rate let start now, at most a chunk."""
+    queue = Queue.objects.select_for_update().get(pk=queue_id)
     allowed = CHUNK_JOBS
     if queue.cap is not None:
-        allowed = queue.cap - _running(queue.pk, None)
+        allowed = min(allowed, queue.cap - sql.count_running(queue_id))
     if queue.rate is not None:
         # A token bucket that holds one second's worth, and at least one.
         elapsed = (now - queue.rate_filled_at).total_seconds() if queue.rate_filled_at else 1.0 / queue.rate
         tokens = min(queue.rate_tokens + max(elapsed, 0.0) * queue.rate, max(queue.rate, 1.0))
-        Queue.objects.filter(pk=queue.pk).update(rate_tokens=tokens, rate_filled_at=now)
+        Queue.objects.filter(pk=queue_id).update(rate_tokens=tokens, rate_filled_at=now)
         allowed = min(allowed, int(tokens))
     return allowed
 
 
-def _running(queue_id: int, tenant_id: int | None) -> int:
-    rows = Job.objects.filter(queue_id=queue_id, state=State.RUNNING.value)
-    return (rows if tenant_id is None else rows.filter(tenant_id=tenant_id)).count()
-
-
 def _lanes(queue_id: int, tenants: Sequence[int]) -> list[LaneShare]:
-    """Return the unpaused lanes of these tenants, unlocked: where everybody stands."""
-    wanted = set(tenants)
-    rows = Lane.objects.filter(queue_id=queue_id)
-    if len(wanted) <= MORE_LANES:
-        rows = rows.filter(tenant_id__in=wanted)
-    shares = {row.tenant_id: (row.paused_at, _share(row)) for row in rows if row.tenant_id in wanted}
-    for tenant_id in wanted - shares.keys():
+    """Return where the tenants that have work stand, unlocked."""
+    lanes = sql.lanes_of(queue_id, tenants)
+    for tenant_id in set(tenants) - {lane.tenant_id for lane in lanes}:
         ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
-    return [share for paused_at, share in shares.values() if paused_at is None]
-
-
-def _share(row: Lane) -> LaneShare:
-    return LaneShare(row.pk, row.tenant_id, row.weight, row.cap, row.virtual_time, row.idle)
+    return lanes
 
 
 def _lock(lanes: Sequence[LaneShare], *, wait: bool) -> list[LaneShare]:
-    """Lock these lanes, passing over those another worker claims from just now unless `wait`.
-
-    Weight, cap and pause are read again under the lock; an idle lane keeps the virtual time it was lifted to.
-    """
+    """Lock these lanes; weight, cap and pause are read again, an idle lane keeps the time it was lifted to."""
+    if not lanes:
+        return []
     lifted = {lane.id: lane.virtual_time for lane in lanes}
-    rows: QuerySet[Lane] = Lane.objects.filter(pk__in=lifted, paused_at__isnull=True).order_by("pk")
-    features = connection.features
-    if wait or not features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update() if features.has_select_for_update else rows
-    else:
-        rows = rows.select_for_update(skip_locked=True)
-    shares = [
-        LaneShare(row.pk, row.tenant_id, row.weight, row.cap, max(row.virtual_time, lifted[row.pk]), row.idle)
-        for row in rows
+    locked = [
+        replace(lane, virtual_time=max(lane.virtual_time, lifted[lane.id]))
+        for lane in sql.lock_lanes(list(lifted), wait=wait)
     ]
-    return sorted(shares, key=lambda lane: (lane.virtual_time, lane.id))
+    return sorted(locked, key=lambda lane: (lane.virtual_time, lane.id))
 
 
-def _pick(queue: Queue, lanes: Sequence[LaneShare], taking: Taking, limit: int, claimant: Claimant) -> list[_Pick]:
+def _pick(queue_id: int, lanes: Sequence[LaneShare], taking: Taking, limit: int, claimant: Claimant) -> list[_Pick]:
     """Choose jobs from locked lanes, in turn, until the chunk is full."""
     picks = []
-    allowed = {lane.id: _lane_allows(queue.pk, lane) for lane in lanes}
+    allowed = {lane.id: _lane_allows(queue_id, lane) for lane in lanes}
     open_lanes = [lane for lane in lanes if allowed[lane.id] > 0]
-    candidates = _candidates(queue.pk, open_lanes, claimant.expect)
+    found = sql.candidates(queue_id, [lane.tenant_id for lane in open_lanes])
     for lane in open_lanes:
         if taking.full or taking.jobs >= limit:
             break
-        found = candidates[lane.tenant_id]
-        chosen = taking.take(found, min(allowed[lane.id], limit - taking.jobs))
-        left = len(found) > len(chosen) or len(found) == SHORT_LIST
+        due = [
+            Candidate(pk, claimant.expect(version_id, position), crashes)
+            for pk, version_id, position, crashes in found[lane.tenant_id]
+        ]
+        chosen = taking.take(due, min(allowed[lane.id], limit - taking.jobs))
+        left = len(due) > len(chosen) or len(due) == sql.SHORT_LIST
         picks.append(_Pick(lane, chosen, left=left, capped=len(chosen) == allowed[lane.id] < CHUNK_JOBS))
     return picks
 
 
 def _lane_allows(queue_id: int, lane: LaneShare) -> int:
-    return CHUNK_JOBS if lane.cap is None else min(CHUNK_JOBS, lane.cap - _running(queue_id, lane.tenant_id))
-
-
-def _candidates(queue_id: int, lanes: Sequence[LaneShare], expect: Expect) -> dict[int, list[Candidate]]:
-    """Return the first due jobs of each lane in the order they run; one more than a chunk tells whether any is left."""
-    found: dict[int, list[Candidate]] = defaultdict(list)
-    if not lanes:
-        return found
-    one = (
-        "SELECT * FROM (SELECT id, tenant_id, version_id, position, crashes FROM jobs_job"
-        " WHERE queue_id = %s AND state = %s AND tenant_id = %s ORDER BY priority, due_at, id LIMIT %s) AS lane"
-    )
-    most = CHUNK_JOBS + 1 if len(lanes) == 1 else SHORT_LIST
-    parameters = [value for lane in lanes for value in (queue_id, State.PENDING.value, lane.tenant_id, most)]
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join([one] * len(lanes)), parameters)
-        for pk, tenant_id, version_id, position, crashes in cursor.fetchall():
-            found[tenant_id].append(Candidate(pk, expect(version_id, position), crashes))
-    return found
+    if lane.cap is None:
+        return CHUNK_JOBS
+    return min(CHUNK_JOBS, lane.cap - sql.count_running(queue_id, lane.tenant_id))
 
 
 def _take(picks: Sequence[_Pick], claimant: Claimant, now: datetime) -> list[ClaimedJob]:
     """Mark the chosen jobs RUNNING, write their events, and charge their lanes."""
-    expected = {candidate.id: candidate.expected for pick in picks for candidate in pick.chosen}
-    lane_of = {pick.lane.tenant_id: pick.lane.id for pick in picks}
+    chosen = [candidate for pick in picks for candidate in pick.chosen]
+    lanes = {pick.lane.tenant_id: pick.lane.id for pick in picks}
     token = random.getrandbits(62)
-    jobs = [_claimed(row, lane_of, expected, token, now) for row in _lock_jobs(list(expected))]
+    jobs = sql.lock_jobs(chosen, lanes, token, now) if chosen else []
     if jobs:
-        _mark_running(jobs, claimant, token, now)
+        at = database_time(now)
+        sql.mark_running([job.id for job in jobs], lease_id=claimant.lease_id, token=token, at=at)
+        started = (EventKind.STARTED.value, State.RUNNING.value)
+        insert_rows(Event, EVENT_COLUMNS, [(job.id, at, *started, job.attempt, claimant.label) for job in jobs])
     for pick in picks:
         seconds = sum(job.expected for job in jobs if job.lane_id == pick.lane.id)
-        values: dict[str, Any] = {"virtual_time": charge(pick.lane, seconds), "idle": not pick.left}
-        Lane.objects.filter(pk=pick.lane.id).update(**values)
+        sql.charge_lane(pick.lane.id, virtual_time=charge(pick.lane, seconds), idle=not pick.left)
     return jobs
-
-
-def _lock_jobs(ids: Sequence[int]) -> list[dict[str, Any]]:
-    if not ids:
-        return []
-    rows = Job.objects.filter(pk__in=ids, state=State.PENDING.value)
-    if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(skip_locked=True)
-    order = {pk: index for index, pk in enumerate(ids)}
-    return sorted(rows.values(*JOB_FIELDS), key=lambda row: order[row["id"]])
-
-
-def _claimed(
-    row: dict[str, Any], lane_of: dict[int, int], expected: dict[int, float], token: int, now: datetime
-) -> ClaimedJob:
-    attempt = row.pop("attempts") + 1
-    return ClaimedJob(
-        **row,
-        attempt=attempt,
-        lane_id=lane_of[row["tenant_id"]],
-        claim_token=token,
-        started_at=now,
-        expected=expected[row["id"]],
-    )
-
-
-def _mark_running(jobs: Sequence[ClaimedJob], claimant: Claimant, token: int, now: datetime) -> None:
-    Job.objects.filter(pk__in=[job.id for job in jobs]).update(
-        state=State.RUNNING.value,
-        lease_id=claimant.lease_id,
-        claim_token=token,
-        attempts=F("attempts") + 1,
-        started_at=now,
-    )
-    at = database_time(now)
-    insert_rows(
-        Event,
-        ("job_id", "at", "kind", "state", "attempt", "actor"),
-        [(job.id, at, EventKind.STARTED.value, State.RUNNING.value, job.attempt, claimant.label) for job in jobs],
-    )
 
 
 def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:

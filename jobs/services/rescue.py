@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from jobs.domain.states import AttemptOutcome, EventKind, State
 from jobs.domain.transitions import Transition, worker_lost
 from jobs.models import Attempt, Event, Job, Queue, WorkerLease
-from jobs.services.claim import due_tenants
+from jobs.services.claim_sql import due_tenants
 from jobs.services.wake import wake, wake_on_commit
 from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import emit
