@@ -126,8 +126,8 @@ def _check_integer(field: InputField, value: Any) -> str:
 
 
 def _check_number(field: InputField, value: Any) -> str:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return "" if number else f"must be a number, not {_kind(value)}"
+    number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return "" if number and not isinstance(value, bool) else f"must be a number, not {_kind(value)}"
 
 
 def _check_boolean(field: InputField, value: Any) -> str:

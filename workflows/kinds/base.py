@@ -1,6 +1,6 @@
 """What a step kind is: a typed config, a declared effect, and a function from a context to an outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
 from workflows.domain.outcomes import Outcome, Record
+from workflows.templating import Template, TemplateError, compile_template
 
 
 class Effect(StrEnum):
@@ -37,6 +39,25 @@ class StepContext:
     idempotency_key: str = ""
     record: Record = field(default_factory=dict)
 
+    def names(self) -> dict[str, Any]:
+        """Return what expressions and templates see, by name."""
+        return {
+            "payload": self.payload,
+            "steps": self.steps,
+            "record": self.record,
+            "job": self.job,
+            "tenant": self.tenant,
+            "now": self.now,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StepReference:
+    """A step's config names another step: `field` is the place in it, `key` the other step's key."""
+
+    field: str
+    key: str
+
 
 ConfigT = TypeVar("ConfigT", bound=StepConfig)
 
@@ -45,7 +66,8 @@ class StepKind(Generic[ConfigT]):
     """A kind of step. Subclasses set the class attributes and `run`; instances hold one step's validated config.
 
     An instance is built once per published step and used for many jobs from several threads: compile in `prepare`,
-    keep no state of a run.
+    keep no state of a run. `references` are the steps whose outputs its expressions and templates read, `aims` the
+    steps it may send a job to.
     """
 
     name: ClassVar[str]
@@ -55,10 +77,48 @@ class StepKind(Generic[ConfigT]):
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+        self.references: list[StepReference] = []
+        self.aims: list[StepReference] = []
+        self._problems: list[tuple[str, str]] = []
         self.prepare()
+        if self._problems:
+            raise ConfigError(*self._problems[0], problems=self._problems)
 
     def prepare(self) -> None:
-        """Compile what the config holds (expressions, templates, patterns); raise `ConfigError` where it is wrong."""
+        """Compile what the config holds (expressions, templates, patterns); report with `problem` where it is wrong."""
+
+    def problem(self, field: str, message: str) -> None:
+        """Report that the config is wrong at `field`; the step is refused with all problems after `prepare`."""
+        self._problems.append((field, message))
+
+    def expression(self, field: str, source: str, *, extra: Iterable[str] = ()) -> Expression:
+        """Compile the expression at `field`, which may also read the names `extra`.
+
+        A wrong one is reported, and something harmless stands in for it.
+        """
+        try:
+            compiled = compile_expression(source, names=ROOTS.union(extra))
+        except ExpressionError as error:
+            self.problem(field, str(error))
+            return compile_expression("true")
+        self.refer(field, compiled.step_keys)
+        return compiled
+
+    def template(
+        self, field: str, source: str, *, extra: Iterable[str] = (), quote: Callable[[str], str] | None = None
+    ) -> Template:
+        """Compile the template at `field`. A wrong one is reported, and an empty one stands in for it."""
+        try:
+            compiled = compile_template(source, names=ROOTS.union(extra), quote=quote)
+        except TemplateError as error:
+            self.problem(field, str(error))
+            return compile_template("")
+        self.refer(field, compiled.step_keys)
+        return compiled
+
+    def refer(self, field: str, step_keys: Iterable[str]) -> None:
+        """Note that `field` reads the outputs of these steps."""
+        self.references += [StepReference(field, key) for key in step_keys]
 
     def run(self, context: StepContext) -> Outcome:
         """Do the step's work. Raises `TransientError` or `PermanentError`."""
@@ -74,13 +134,17 @@ class StepKind(Generic[ConfigT]):
 
     def targets(self) -> tuple[str, ...]:
         """Return the keys of the steps this one may send a job to."""
-        return ()
+        return tuple(aim.key for aim in self.aims)
 
 
 class ConfigError(ValueError):
-    """A step's config is well formed but wrong; `field` names the place in it ("routes.0.when")."""
+    """A step's config is well formed but wrong; `field` names the place in it ("routes.0.when").
 
-    def __init__(self, field: str, message: str) -> None:
+    `problems` holds every (field, message) that was found, the first of which is the error's own.
+    """
+
+    def __init__(self, field: str, message: str, problems: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.field = field
         self.message = message
+        self.problems = tuple(problems) or ((field, message),)

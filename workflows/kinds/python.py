@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from pydantic import Field
+
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Snooze, Spawn, Stop, Wait
 from workflows.kinds.base import ConfigError, Effect, StepConfig, StepContext, StepKind
 
@@ -52,8 +54,8 @@ def get_function(name: str) -> StepFunction:
 class PythonConfig(StepConfig):
     """`function` is the registered name; `params` are passed on as keyword arguments."""
 
-    function: str
-    params: dict[str, Any] = {}
+    function: str = Field(title="Function", description="The name a developer registered it under.")
+    params: dict[str, Any] = Field(default_factory=dict, title="Parameters")
 
 
 class Python(StepKind[PythonConfig]):

@@ -4,7 +4,12 @@ from typing import Any
 
 from workflows.kinds.base import StepKind
 from workflows.kinds.extract import Extract
+from workflows.kinds.http import Http
 from workflows.kinds.python import Python
+from workflows.kinds.route import Router
+from workflows.kinds.spawn import Spawner
+from workflows.kinds.transform import Transform
+from workflows.kinds.validate import Validate
 
 KINDS: dict[str, type[StepKind[Any]]] = {}
 
@@ -16,4 +21,9 @@ def register(kind: type[StepKind[Any]]) -> type[StepKind[Any]]:
 
 
 register(Extract)
+register(Http)
 register(Python)
+register(Router)
+register(Spawner)
+register(Transform)
+register(Validate)

@@ -60,9 +60,10 @@ class Answer:
         """The body as text, in the encoding its header names, else UTF-8; what does not fit is replaced."""
         _, _, charset = self.headers.get("content-type", "").partition("charset=")
         try:
-            return self.body.decode(charset.split(";")[0].strip("\"' ") or "utf-8", "replace")
-        except LookupError:
-            return self.body.decode("utf-8", "replace")
+            text = self.body.decode(charset.split(";")[0].strip("\"' ") or "utf-8", "replace")
+        except (LookupError, ValueError):
+            text = self.body.decode("utf-8", "replace")
+        return text.encode("utf-8", "replace").decode()
 
 
 class HttpClient:

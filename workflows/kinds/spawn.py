@@ -1,0 +1,83 @@
+"""The `spawn` step: creates sub-jobs, one or many."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from workflows.domain.outcomes import ChildJob, Done, Outcome, PermanentError, Spawn
+from workflows.kinds.base import StepConfig, StepContext, StepKind
+from workflows.kinds.language import value_of
+from workflows.kinds.templated import Filled, Filler
+
+MAX_JOBS = 1000
+ITEM = "item"
+
+
+class SpawnConfig(StepConfig):
+    """The sub-jobs to create: of which workflow, and with what payload."""
+
+    workflow: Annotated[str, Field(title="Workflow", pattern=r"^[-a-zA-Z0-9_]{1,63}$", description="Its slug.")]
+    payload: Annotated[
+        dict[str, Any],
+        Field(
+            title="Payload",
+            description="Texts are templates; {expression: ...} gives any value. `item` is the list's element.",
+        ),
+    ]
+    for_each: Annotated[
+        str | None, Field(title="One for each of", description="An expression that gives a list; empty: one sub-job.")
+    ] = None
+    limit: Annotated[int, Field(title="Sub-jobs at most", ge=1, le=MAX_JOBS)] = 100
+    queue: Annotated[str | None, Field(title="Queue", pattern=r"^[-a-zA-Z0-9_]{1,50}$")] = None
+    priority: Annotated[int | None, Field(title="Priority", ge=0, le=32767, description="Lower runs first.")] = None
+
+    @field_validator("payload")
+    @classmethod
+    def _not_empty(cls, payload: dict[str, Any]) -> dict[str, Any]:
+        if not payload:
+            raise ValueError("a sub-job needs a payload")
+        return payload
+
+
+class Spawner(StepKind[SpawnConfig]):
+    """Creates sub-jobs."""
+
+    name = "spawn"
+    title = "Create sub-jobs"
+    Config = SpawnConfig
+
+    def prepare(self) -> None:
+        each = self.config.for_each
+        self.items = None if each is None else self.expression("for_each", each)
+        extra = () if each is None else (ITEM,)
+        self.payload: Filled = Filler(self, extra).compile("payload", self.config.payload)
+
+    def run(self, context: StepContext) -> Outcome:
+        config = self.config
+        jobs = [
+            ChildJob(config.workflow, payload, queue=config.queue, priority=config.priority)
+            for payload in self._payloads(context)
+        ]
+        return Spawn(tuple(jobs), output={"spawned": len(jobs)}) if jobs else Done({"spawned": 0, "jobs": []})
+
+    def _payloads(self, context: StepContext) -> Iterator[dict[str, Any]]:
+        names = context.names()
+        if self.items is None:
+            yield self.payload(names)
+            return
+        items = value_of(self.items, names)
+        if not isinstance(items, list):
+            raise PermanentError(f"for_each must give a list: {self.items.source}")
+        if len(items) > self.config.limit:
+            raise PermanentError(f"for_each gives {len(items)} elements, more than the limit of {self.config.limit}")
+        for item in items:
+            yield self.payload(names | {ITEM: item})
+
+    def dry_run(self, context: StepContext) -> Outcome:
+        payloads = list(self._payloads(context))
+        return Done({"spawned": len(payloads), "would_spawn": payloads[:10]})
+
+    def output_schema(self) -> dict[str, Any]:
+        properties = {"spawned": {"type": "integer"}, "jobs": {"type": "array", "items": {"type": "string"}}}
+        return {"type": "object", "properties": properties, "required": ["spawned"]}
