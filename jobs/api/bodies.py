@@ -1,5 +1,6 @@
 """What the job endpoints take: the shape of each body, and its faults as (field, reason) pairs."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -36,6 +37,7 @@ REASONS = {
     "bool_type": "Must be true or false.",
     "int_type": "Must be a whole number.",
 }
+_SUBJECT = re.compile(r"^(Input|String|List) should")
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
@@ -132,7 +134,7 @@ def _reason(fault: ErrorDetails) -> str:
         return "Must be a slug: letters, digits, hyphens and underscores."
     if kind in REASONS:
         return REASONS[kind]
-    return fault["msg"].removesuffix(".") + "."
+    return _SUBJECT.sub("Must", fault["msg"]).removesuffix(".") + "."
 
 
 def check_size(payload: dict[str, Any], *, sent: int) -> list[FieldError]:

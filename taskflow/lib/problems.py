@@ -133,5 +133,7 @@ class ApiProblems:
             return response
         if response.get("Content-Type") == PROBLEM_JSON:
             return response
-        kept = {name: response[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in response}
-        return problem(request, response.status_code, headers=kept)
+        made = problem(request, response.status_code, request_id=response.get("X-Request-ID") or request_id(request))
+        response.content = made.content
+        response["Content-Type"], response["Content-Length"] = PROBLEM_JSON, str(len(made.content))
+        return response
