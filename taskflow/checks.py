@@ -4,7 +4,7 @@ Numbers are never reused. `manage.py check` runs those of the settings, `--datab
 `--deploy` those that hold for production only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,7 +88,7 @@ def check_engine(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
 
 
 @register(Tags.database)
-def check_server(app_configs: Any, databases: list[str] | None = None, **kwargs: Any) -> Iterable[CheckMessage]:
+def check_server(app_configs: Any, databases: Sequence[str] | None, **kwargs: Any) -> Iterable[CheckMessage]:
     """E008: a server without SKIP LOCKED; W009: one that answers NULL to a conversion between time zones."""
     for alias in databases or []:
         connection: Any = connections[alias]

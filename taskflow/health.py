@@ -89,7 +89,7 @@ def check_migrations() -> None:
 def check_broker() -> None:
     if settings.BROKER_URL.startswith("filesystem:"):
         folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]
-        if not os.access(folder, os.W_OK):
+        if not os.access(str(folder), os.W_OK):
             raise NotReady("the message folder cannot be written")
         return
     options = {"socket_connect_timeout": 1.0, "socket_timeout": 1.0, "retry": Retry(NoBackoff(), 0)}

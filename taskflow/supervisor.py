@@ -19,6 +19,7 @@ LEASH = str(Path(__file__).with_name("leash.py"))
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 MOST_DEATHS, STEADY_SECONDS = 5, 60.0
 TICK = 0.2
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Child:
 
     def start(self, env: Mapping[str, str]) -> None:
         """Start the process; it ends when this one does."""
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - our own programs
             [sys.executable, LEASH, str(os.getpid()), *self.program.command],
             env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip

@@ -36,11 +36,10 @@ django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from django.core.cache import cache  # noqa: E402
+
 from taskflow.lib.cache import forget_all  # noqa: E402
-from workflows.runtime import get_plan  # noqa: E402
-
 from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
-
+from workflows.runtime import get_plan  # noqa: E402
 
 SERVERS_WANTED = pytest.mark.skip(
     reason="needs MariaDB and Redis: python -m tests.servers -- pytest tests/races tests/chaos"

@@ -17,7 +17,7 @@ from tenants.models import Membership, Tenant
 from workflows.models import Step, Workflow, WorkflowVersion
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-PASSWORD = "correct horse"  # noqa: S105
+PASSWORD = "correct horse"
 ECHO = {"kind": "python", "config": {"function": "echo"}}
 _serial = count(1)
 

@@ -149,8 +149,8 @@ class MariaDb(Server):
     def command(self) -> list[str]:
         user = ["--user=mysql"] if os.geteuid() == 0 else []
         return [
-            program("mariadbd", "mysqld"), "--no-defaults", *user, f"--datadir={self.folder}/data", f"--port={self.port}",
-            f"--socket={self.folder}/socket", "--bind-address=127.0.0.1", "--skip-name-resolve",
+            program("mariadbd", "mysqld"), "--no-defaults", *user, f"--datadir={self.folder}/data",
+            f"--port={self.port}", f"--socket={self.folder}/socket", "--bind-address=127.0.0.1", "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=256M", "--innodb-log-file-size=128M",
             "--max-connections=300", "--character-set-server=utf8mb4",
         ]  # fmt: skip
@@ -225,7 +225,7 @@ def running(server: MariaDb | Redis) -> Iterator[MariaDb | Redis]:
 
 @contextmanager
 def environment(given: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Give the environment for a test run on real servers; `given` may name them (TEST_DATABASE_URL, TEST_BROKER_URL)."""
+    """Give the environment for a run on real servers; `given` may name them: TEST_DATABASE_URL, TEST_BROKER_URL."""
     wanted = dict(given)
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())

@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 raise CommandError(f"Port {port} on {host} cannot be used: {error}. Set PORT to another.") from error
 
     def only_one(self) -> IO[str]:
-        """Return the lock of VAR_DIR, held until it is closed or the process ends; raises CommandError if it is taken."""
+        """Return the lock of VAR_DIR, held until it is closed or the process ends; raises CommandError if taken."""
         lock = (settings.VAR_DIR / "up.pid").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,8 +124,8 @@ def programs(host: str, port: int) -> list[Program]:
     python = sys.executable
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     web = [
-        python, "-m", "gunicorn", "taskflow.wsgi", "--bind", address, "--worker-class", "gthread", "--log-level", "warning",
-        "--workers", str(settings.WEB_PROCESSES), "--threads", str(settings.WEB_THREADS),
+        python, "-m", "gunicorn", "taskflow.wsgi", "--bind", address, "--worker-class", "gthread",
+        "--log-level", "warning", "--workers", str(settings.WEB_PROCESSES), "--threads", str(settings.WEB_THREADS),
     ]  # fmt: skip
     pools = dict.fromkeys(["default", settings.WORKER_POOL])
     worker = [
