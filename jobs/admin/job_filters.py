@@ -1,0 +1,98 @@
+"""The filters of a job list, as its address carries them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.http import QueryDict
+
+from jobs.domain.job_filter import JobFilter
+from jobs.domain.states import State
+from jobs.models import Queue
+
+#: Choices of the state filter that mean more than one state.
+GROUPS = {
+    "attention": ("Needs attention", (State.FAILED.value, State.DEAD.value)),
+    "open": ("Open", tuple(s.value for s in (State.PENDING, State.SCHEDULED, State.RUNNING, State.WAITING))),
+}
+CHOICES = GROUPS | {state.value.lower(): (state.value.title(), (state.value,)) for state in State}
+LONGEST_SEARCH = 100
+KEPT = ("state", "queue", "from", "to", "q")
+
+
+@dataclass(slots=True)
+class ListFilters:
+    """What was asked for: as text for the form, as a JobFilter for the database, and what was wrong with it."""
+
+    text: dict[str, str]
+    wanted: JobFilter
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def active(self) -> bool:
+        return any(self.text.values())
+
+    def query(self, **changes: str) -> str:
+        """Return the list's query string with `changes`; an empty value drops a filter."""
+        query = QueryDict(mutable=True)
+        query.update({name: value for name, value in (self.text | changes).items() if value})
+        return query.urlencode()
+
+
+def read_filters(query: QueryDict, *, workflow_id: int | None, zone: ZoneInfo) -> ListFilters:
+    """Read the filters from a query string. Values that make no sense are named in `problems` and left out."""
+    text = {name: query.get(name, "").strip().replace("\x00", "")[:LONGEST_SEARCH] for name in KEPT}
+    problems: list[str] = []
+    since = _day(text["from"], "From", zone, problems)
+    until = _day(text["to"], "To", zone, problems)
+    wanted = JobFilter(
+        workflow_id=workflow_id,
+        queue_id=_queue(text["queue"], problems),
+        states=_states(text["state"], problems),
+        created_from=since,
+        created_to=None if until is None else _next_day(until),
+        correlation_id=text["q"],
+    )
+    return ListFilters(text, wanted, problems)
+
+
+def read_cursor(text: str | None) -> int | None:
+    """Read an id from the address; None for anything that is not one."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _states(name: str, problems: list[str]) -> tuple[str, ...]:
+    if not name:
+        return ()
+    if name not in CHOICES:
+        problems.append(f"There is no state '{name}'.")
+        return ()
+    return CHOICES[name][1]
+
+
+def _queue(slug: str, problems: list[str]) -> int | None:
+    if not slug:
+        return None
+    queue_id = Queue.objects.filter(slug=slug).values_list("pk", flat=True).first()
+    if queue_id is None:
+        problems.append(f"There is no queue '{slug}'.")
+    return queue_id
+
+
+def _day(text: str, label: str, zone: ZoneInfo, problems: list[str]) -> datetime | None:
+    """Return the beginning of a day in the tenant's time zone."""
+    if not text:
+        return None
+    try:
+        return datetime.combine(datetime.strptime(text, "%Y-%m-%d").date(), time(), zone)  # noqa: DTZ007 - a calendar day
+    except ValueError:
+        problems.append(f"{label}: '{text}' is not a day. Write it as 2026-03-31.")
+        return None
+
+
+def _next_day(start: datetime) -> datetime:
+    """Return the beginning of the day after, which with daylight saving is not always 24 hours later."""
+    try:
+        return datetime.combine(start.date() + timedelta(days=1), time(), start.tzinfo)
+    except OverflowError:
+        return start

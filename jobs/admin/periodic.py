@@ -1,0 +1,50 @@
+"""The schedule of beat on unfold's pages; it belongs to the deployment, so Django's own permissions hold (superusers)."""
+
+from django.contrib import admin
+from django_celery_beat import admin as beat
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
+    admin.site.unregister(model)
+
+
+class TaskSelect(UnfoldAdminSelectWidget, beat.TaskSelectWidget):  # type: ignore[misc]
+    """The registered tasks, in unfold's clothes."""
+
+
+class PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
+    """beat's own form with unfold's widgets."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = TaskSelect()
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
+    """What beat sends, and when."""
+
+    form = PeriodicTaskForm
+
+
+@admin.register(IntervalSchedule)
+class IntervalScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+    """Every so often."""
+
+
+@admin.register(CrontabSchedule)
+class CrontabScheduleAdmin(beat.CrontabScheduleAdmin, ModelAdmin):  # type: ignore[misc]
+    """At times of the day, week and month."""
+
+
+@admin.register(ClockedSchedule)
+class ClockedScheduleAdmin(beat.ClockedScheduleAdmin, ModelAdmin):  # type: ignore[misc]
+    """Once, at a moment."""
+
+
+@admin.register(SolarSchedule)
+class SolarScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+    """By the sun."""

@@ -1,0 +1,118 @@
+"""The page of one job: why it stands where it does, what it did step by step, and what can be done about it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from jobs.admin.access import allowed, zone_of
+from jobs.admin.columns import as_text
+from jobs.admin.pages import render_page
+from jobs.admin.timeline import timeline_of
+from jobs.domain.states import CANCELLABLE, FINAL, RETRYABLE, State
+from jobs.models import Job, StepRun
+from jobs.queries.story import JobStory, get_job_story
+from jobs.templatetags.jobs_admin import clip
+from taskflow.lib.clock import utcnow
+from tenants.domain.roles import Permission
+from workflows.domain.fields import Role, read_fields
+from workflows.models import Step
+
+MOST_RELATED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StepCard:
+    """One step of the job's version: what became of it, and what it saw and gave."""
+
+    step: Step
+    status: str
+    run: StepRun | None
+    earlier_runs: list[StepRun]
+    seen: dict[str, Any] | None
+
+
+def story_view(request: HttpRequest, job: Job) -> HttpResponse:
+    """Show one job; while it is not final the page keeps itself up to date."""
+    now, zone = utcnow(), zone_of(job.tenant)
+    story = get_job_story(job, now=now, zone=zone)
+    may_act = allowed(request, Permission.ACT_ON_JOBS, job.tenant_id)
+    state = State(job.state)
+    request.workflow_slug = job.workflow.slug  # type: ignore[attr-defined] - the sidebar marks its entry
+    return render_page(
+        request,
+        "story",
+        title=f"{clip(job.workflow.label_singular, 60)} {str(job.uid)[-8:]}",
+        zone=zone,
+        part="parts/story_body",
+        job=job,
+        story=story,
+        live=state not in FINAL,
+        steps=step_cards(story),
+        timeline=timeline_of(story),
+        fields=_fields(job),
+        totals=_totals(story),
+        siblings=_siblings(job),
+        may_retry=may_act and state in RETRYABLE,
+        may_cancel=may_act and (state in CANCELLABLE or (state is State.RUNNING and job.cancel_requested_at is None)),
+    )
+
+
+def step_cards(story: JobStory) -> list[StepCard]:
+    """Return the steps of the job's version in order, each with its latest run."""
+    runs: dict[int, list[StepRun]] = {}
+    for run in story.step_runs:
+        runs.setdefault(run.position, []).append(run)
+    cards, outputs = [], {}
+    for step in Step.objects.filter(version_id=story.job.version_id).order_by("position"):
+        mine = runs.get(step.position, [])
+        latest = mine[-1] if mine else None
+        status = _status(story.job, step.position, latest)
+        seen = {"payload": story.job.payload, "steps": dict(outputs)} if status != "ahead" else None
+        cards.append(StepCard(step, status, latest, mine[:-1], seen))
+        if latest is not None and latest.output is not None:
+            outputs[step.key] = latest.output
+    return cards
+
+
+def _status(job: Job, position: int, run: StepRun | None) -> str:
+    """Say where a step stands: done, passed over with an error, skipped, failed, current, or ahead."""
+    if position < job.position or (job.state == State.SUCCEEDED and run is not None):
+        if run is None:
+            return "skipped"
+        return "passed" if run.error else "done"
+    if position > job.position:
+        return "skipped" if job.state == State.SUCCEEDED else "ahead"
+    if job.state in (State.FAILED, State.DEAD) or (job.state == State.SCHEDULED and job.failures):
+        return "failed"
+    return {State.RUNNING: "running", State.WAITING: "waiting", State.CANCELLED: "cancelled"}.get(State(job.state), "next")
+
+
+def _fields(job: Job) -> list[dict[str, str]]:
+    """Return the fields that the version names and the job has, with their values as text."""
+    records = {Role.INPUT: job.payload, Role.OUTPUT: job.result}
+    rows = []
+    for field in read_fields(job.version.fields):
+        record = records[field.role]
+        if isinstance(record, dict) and field.key in record:
+            rows.append({"label": field.shown_label, "value": as_text(record[field.key])})
+    return rows
+
+
+def _totals(story: JobStory) -> dict[str, float]:
+    """Return what the job's steps cost in all: seconds, tokens and US dollars."""
+    return {
+        "seconds": sum(run.seconds for run in story.step_runs),
+        "tokens": sum(run.input_tokens + run.output_tokens for run in story.step_runs),
+        "cost": sum(run.cost for run in story.step_runs),
+    }
+
+
+def _siblings(job: Job) -> list[Job]:
+    """Return other jobs of the same request: those that share the correlation id, the newest first."""
+    same = Job.objects.for_tenant(job.tenant_id).filter(correlation_id=job.correlation_id).exclude(pk=job.pk)
+    if job.parent_id:
+        same = same.exclude(pk=job.parent_id)
+    same = same.exclude(parent=job)
+    related = same.select_related("workflow").only("uid", "state", "created_at", "workflow__label_singular")
+    return list(related.order_by("-pk")[:MOST_RELATED])

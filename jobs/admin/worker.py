@@ -1,0 +1,79 @@
+"""The workers: who lives, who fell silent, who ended, by the database's clock."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin
+
+from jobs.admin.access import allowed, is_fleet_operator, tenant_of, zone_of
+from jobs.admin.pages import render_page
+from jobs.models import WorkerLease
+from taskflow.lib.clock import database_now
+from tenants.domain.roles import Permission
+
+SHOWN = 200
+#: Ended workers stay in sight this long.
+RECENT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process with how long ago, in seconds, it was last heard of."""
+
+    lease: WorkerLease
+    age: float
+    state: str
+
+
+def list_workers(now: datetime) -> list[Worker]:
+    """Return the workers that live or ended lately, the living first. `now` is the database's clock."""
+    leases = WorkerLease.objects.filter(Q(ended_at=None) | Q(ended_at__gt=now - RECENT))
+    workers = [Worker(lease, (now - lease.heartbeat_at).total_seconds(), _state(lease, now)) for lease in leases[:SHOWN]]
+    order = ("alive", "stopping", "stale", "ended")
+    return sorted(workers, key=lambda worker: (order.index(worker.state), worker.lease.pool, worker.lease.host, worker.lease.pid))
+
+
+def _state(lease: WorkerLease, now: datetime) -> str:
+    if lease.ended_at is not None:
+        return "ended"
+    if now - lease.heartbeat_at > timedelta(seconds=settings.LEASE_SECONDS):
+        return "stale"
+    return "stopping" if lease.stopping_at is not None else "alive"
+
+
+@admin.register(WorkerLease)
+class WorkerLeaseAdmin(ModelAdmin):  # type: ignore[misc]
+    """Worker processes. They belong to no tenant; those who act on jobs see whether anybody works on them."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        tenant = tenant_of(request)
+        workers = list_workers(database_now())
+        return render_page(
+            request,
+            "workers",
+            title="Workers",
+            zone=zone_of(tenant),
+            part="parts/worker_rows",
+            workers=workers,
+            alive=[worker for worker in workers if worker.state == "alive"],
+        )
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_fleet_operator(request) or allowed(request, Permission.ACT_ON_JOBS)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,64 @@
+// Live parts, and selecting rows. Everything else on these pages is plain HTML.
+(() => {
+  "use strict";
+  const TICK = 1000;
+  let waited = 0;
+
+  const boxes = (form) => [...form.querySelectorAll('input[name="job"]')];
+  const isBusy = (part) => part.querySelector("input:checked, .htmx-request") !== null || part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+
+  // A part is asked for again every `data-live` seconds, unless nobody looks or somebody works in it.
+  setInterval(() => {
+    const part = document.querySelector("[data-live]");
+    if (!part || document.hidden || isBusy(part)) { return; }
+    waited += 1;
+    if (waited < Number(part.dataset.live)) { return; }
+    waited = 0;
+    window.htmx.trigger(part, "refresh");
+  }, TICK);
+
+  // What was unfolded stays so, and a page that needs a login is loaded as a whole.
+  let unfolded = new Map();
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.target.id !== "live") { return; }
+    if (!event.detail.xhr.responseText.includes('id="live"')) {
+      event.detail.shouldSwap = false;
+      window.location.reload();
+      return;
+    }
+    if (isBusy(event.target)) { event.detail.shouldSwap = false; }
+    unfolded = new Map([...event.target.querySelectorAll("details[id]")].map((fold) => [fold.id, fold.open]));
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    document.querySelectorAll("#live details[id]").forEach((fold) => {
+      if (unfolded.has(fold.id)) { fold.open = unfolded.get(fold.id); }
+    });
+  });
+
+  const showSelection = (form) => {
+    const bar = form.querySelector("[data-selection-bar]");
+    if (!bar) { return; }
+    const all = boxes(form);
+    const chosen = all.filter((box) => box.checked).length;
+    const page = form.querySelector("[data-select-page]");
+    bar.hidden = chosen === 0;
+    bar.querySelector("[data-selection-count]").textContent = chosen;
+    if (page) {
+      page.checked = chosen > 0 && chosen === all.length;
+      page.indeterminate = chosen > 0 && chosen < all.length;
+    }
+    if (chosen === 0) { bar.querySelector("[data-select-matching]").checked = false; }
+  };
+
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.matches("[data-submit]")) { field.form.requestSubmit(); return; }
+    const form = field.closest("form[data-selection]");
+    if (!form) { return; }
+    const turnsAllOn = field.matches("[data-select-page]") || field.matches("[data-select-matching]") && field.checked;
+    if (turnsAllOn) { boxes(form).forEach((box) => { box.checked = field.checked; }); }
+    if (field.name === "job" && !field.checked) { form.querySelector("[data-select-matching]").checked = false; }
+    showSelection(form);
+  });
+  window.addEventListener("pageshow", () => document.querySelectorAll("form[data-selection]").forEach(showSelection));
+})();

@@ -1,0 +1,154 @@
+"""The admin's sidebar: by what people do, with one entry per workflow of the current tenant under its own label."""
+
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.exceptions import NotRegistered
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.html import escape
+from unfold.dataclasses import SearchResult
+
+from jobs.admin.access import allowed, tenant_of
+from jobs.models import Job
+from tenants.admin.access import access_of
+from tenants.domain.roles import Permission
+from tenants.queries import tenants_of
+from workflows.models import Workflow
+
+MOST_WORKFLOWS = 30
+MOST_TENANTS = 50
+Item = dict[str, Any]
+
+#: Title -> (model, label, icon); shown to who may view the model.
+GROUPS: dict[str, list[tuple[str, str, str]]] = {
+    "Build": [("workflows.workflow", "Workflows", "schema")],
+    "Operate": [
+        ("jobs.job", "All jobs", "list_alt"),
+        ("jobs.queue", "Queues", "stacks"),
+        ("jobs.lane", "Lanes", "splitscreen"),
+        ("jobs.workerlease", "Workers", "memory"),
+        ("jobs.bulkaction", "Bulk actions", "checklist"),
+        ("django_celery_beat.periodictask", "Periodic tasks", "update"),
+    ],
+    "Settings": [
+        ("tenants.tenant", "Tenants and members", "domain"),
+        ("tenants.apikey", "API keys", "key"),
+        ("auth.user", "Users", "person"),
+        ("auth.group", "Groups", "group"),
+    ],
+}
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar's groups. Of several links that lead to the present page, the most exact is the active one."""
+    home = [_item("Overview", "space_dashboard", reverse("admin:index"))]
+    groups = [
+        {"title": "", "items": home},
+        {"title": "Work", "separator": True, "items": _work(request)},
+        *({"title": title, "separator": True, "items": _models(request, models)} for title, models in GROUPS.items()),
+    ]
+    _mark_active(request, [item for group in groups for item in group["items"]])
+    return [group for group in groups if group["items"]]
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of our own styles."""
+    return static("taskflow/admin.css")
+
+
+def script(request: HttpRequest) -> str:
+    """Return the address of our own script."""
+    return static("taskflow/admin.js")
+
+
+def icon(request: HttpRequest) -> str:
+    """Return the address of the icon that browsers show in their tabs."""
+    return static("taskflow/icon.svg")
+
+
+def subheader(request: HttpRequest) -> str:
+    """Return the line under the site's name: the tenant whose rows are shown."""
+    if not request.user.is_authenticated:
+        return ""
+    tenant = tenant_of(request)
+    return tenant.name if tenant is not None else "All tenants"
+
+
+def tenant_choices(request: HttpRequest) -> list[Item]:
+    """Return the tenants to change to, where there are several."""
+    if not request.user.is_authenticated:
+        return []
+    tenants = list(tenants_of(request.user)[:MOST_TENANTS])
+    if len(tenants) < 2:
+        return []
+    home = reverse("admin:index")
+    current = tenant_of(request)
+    choices = [
+        {
+            "title": tenant.name,
+            "link": f"{home}?tenant={tenant.slug}",
+            "icon": "check" if tenant == current else "domain",
+        }
+        for tenant in tenants
+    ]
+    everything = {"title": "All tenants", "link": f"{home}?tenant=", "icon": "public"}
+    return [*choices, everything] if access_of(request).superuser else choices
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Find what the search box cannot: a job by its id."""
+    try:
+        uid = UUID(term)
+    except ValueError:
+        return []
+    jobs = access_of(request).limit(Job.objects.filter(uid=uid), "tenant", narrow=False).select_related("workflow")
+    return [
+        SearchResult(
+            title=f"{job.workflow.label_singular} {job.uid}",
+            description=job.state.title(),
+            link=reverse("admin:jobs_job_change", args=[job.uid]),
+            icon="work",
+        )
+        for job in jobs
+    ]
+
+
+def _work(request: HttpRequest) -> list[Item]:
+    tenant = tenant_of(request)
+    if tenant is None or not allowed(request, Permission.VIEW_JOBS):
+        return []
+    workflows = Workflow.objects.filter(tenant=tenant, active=True).order_by("label_plural", "pk")
+    shown = workflows.values_list("slug", "label_plural")[:MOST_WORKFLOWS]
+    return [_item(label, "inbox", reverse("admin:jobs_job_of", args=[slug])) for slug, label in shown]
+
+
+def _models(request: HttpRequest, models: list[tuple[str, str, str]]) -> list[Item]:
+    items = []
+    for name, label, icon in models:
+        model = apps.get_model(name)
+        try:
+            model_admin = admin.site.get_model_admin(model)
+        except NotRegistered:
+            continue
+        if model_admin.has_view_permission(request):
+            opts = model._meta
+            items.append(_item(label, icon, reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")))
+    return items
+
+
+def _item(title: str, icon: str, link: str) -> Item:
+    # Unfold prints titles as they are, and labels are what people typed.
+    return {"title": escape(title), "icon": icon, "link": link, "active": False}
+
+
+def _mark_active(request: HttpRequest, items: list[Item]) -> None:
+    slug = getattr(request, "workflow_slug", None)
+    here = reverse("admin:jobs_job_of", args=[slug]) if slug else request.path
+    home = reverse("admin:index")
+    matching = [item for item in items if here.startswith(item["link"]) and (item["link"] != home or here == home)]
+    if matching:
+        max(matching, key=lambda item: len(item["link"]))["active"] = True

@@ -1,0 +1,202 @@
+"""A small world to look at: a tenant with two workflows, jobs in every state with their stories, queues and workers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobs.domain.job_filter import JobFilter
+from jobs.domain.states import State
+from jobs.models import Attempt, BulkAction, Event, Job, Queue, StepRun
+from taskflow.lib.clock import utcnow
+from tests.factories import Cast, make_job, make_lane, make_lease, make_queue, make_workflow
+from workflows.models import Sample, Workflow
+
+RECEIPT_FIELDS = [
+    {"key": "text", "label": "Receipt text", "required": True},
+    {"key": "company", "label": "Company", "role": "output", "in_list": True},
+    {"key": "date", "label": "Date", "type": "date", "role": "output", "in_list": True},
+    {"key": "total", "label": "Total", "type": "number", "role": "output", "in_list": True},
+]
+TICKET_FIELDS = [
+    {"key": "question", "label": "Question", "required": True, "in_list": True},
+    {"key": "team", "label": "Team", "role": "output", "in_list": True},
+]
+RECEIPT_STEPS = [
+    {"key": "extract", "name": "Read the fields", "kind": "python", "config": {"function": "echo"}},
+    {"key": "check", "name": "Check them against the text", "kind": "python", "config": {"function": "echo"}},
+    {"key": "post", "name": "Send to accounting", "kind": "python", "config": {"function": "echo"}},
+]
+COMPANIES = ("Ojc Marketing Sdn Bhd", "Gardenia Bakeries", "Popular Book Co.", "Restoran Wan Sheng", "99 Speed Mart")
+QUESTIONS = ("My card has not arrived yet", "Why was I charged a fee?", "How do I change my PIN?", "I was charged twice")
+TRACEBACK = '''Traceback (most recent call last):
+  File "workflows/kinds/http.py", line 88, in run
+    response = self.client.send(request)
+ConnectTimeout: accounting.example did not answer within 10 s
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What tests and screenshots look for by name."""
+
+    cast: Cast
+    receipts: Workflow
+    tickets: Workflow
+    queue: Queue
+    succeeded: Job
+    failed: Job
+    running: Job
+    waiting: Job
+
+
+def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
+    """Fill a tenant with work of the last hours."""
+    now = utcnow()
+    queue = make_queue("default", cap=20)
+    make_queue("express", name="Express", pool="fast", paused_at=now - timedelta(minutes=12))
+    make_lane(queue, cast.tenant, cap=10, weight=2.0)
+    receipts = _workflow(cast, "receipts", "Receipt", RECEIPT_FIELDS, RECEIPT_STEPS)
+    tickets = _workflow(cast, "tickets", "Ticket", TICKET_FIELDS, RECEIPT_STEPS[:2])
+    Sample.objects.create(workflow=receipts, name="A bakery", input={"text": "…"}, expected={"company": "Gardenia"})
+    for number in range(jobs):
+        _old_job(receipts if number % 3 else tickets, number, now)
+    lease = make_lease(age=2, host="worker-1", slots=10, running=1)
+    make_lease(age=3, host="worker-2", slots=10, running=4)
+    make_lease(age=90, host="worker-3", slots=10)
+    make_lease(age=600, host="worker-0", ended_at=now - timedelta(minutes=9), end_reason="stopped")
+    BulkAction.objects.create(
+        tenant=cast.tenant,
+        kind="retry",
+        filters={"wanted": JobFilter(states=("FAILED", "DEAD")).to_json(), "expected": 40},
+        seen=40,
+        changed=38,
+        skipped=2,
+        created_by=cast.operator,
+        created_at=now - timedelta(minutes=30),
+        finished_at=now - timedelta(minutes=29),
+    )
+    failed = failed_job(receipts, now)
+    return Scene(
+        cast=cast,
+        receipts=receipts,
+        tickets=tickets,
+        queue=queue,
+        succeeded=succeeded_job(receipts, now, parent=None),
+        failed=failed,
+        running=_running(receipts, now, lease.pk),
+        waiting=_waiting(tickets, now),
+    )
+
+
+def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
+    """Make a job that went through all its steps, with a sub-job."""
+    start = now - timedelta(minutes=3)
+    result = {"company": COMPANIES[0], "date": "2019-01-15", "total": 193.0}
+    job = make_job(
+        workflow,
+        State.SUCCEEDED,
+        now=start,
+        position=3,
+        payload={"text": "TAN CHAY YEE\nOJC MARKETING SDN BHD\nTOTAL 193.00"},
+        result=result,
+        started_at=start + timedelta(seconds=1),
+        finished_at=start + timedelta(seconds=4),
+        source="api:shop",
+        **fields,
+    )
+    log(job, start, [("created", "PENDING", "api:shop", None), ("started", "RUNNING", "worker-1:41", None)])
+    outputs = ({"company": COMPANIES[0], "date": "2019-01-15", "total": 193.0}, {"valid": True}, {"status": 201})
+    for position, output in enumerate(outputs):
+        step_run(job, position, output, start + timedelta(seconds=position + 2), cost=0.0021 if position == 0 else 0.0)
+    log(job, start + timedelta(seconds=4), [("succeeded", "SUCCEEDED", "worker-1:41", None)])
+    attempt(job, 1, "succeeded", start)
+    make_job(workflow, State.SUCCEEDED, now=start, parent=job, correlation_id=job.correlation_id)
+    return job
+
+
+def failed_job(workflow: Workflow, now: datetime) -> Job:
+    """Make a job that was given up after three attempts."""
+    start = now - timedelta(minutes=8)
+    error = {"error_class": "ConnectTimeout", "error_message": "accounting.example did not answer within 10 s"}
+    job = make_job(
+        workflow,
+        State.DEAD,
+        now=start,
+        position=2,
+        attempts=3,
+        failures=3,
+        started_at=start,
+        finished_at=start + timedelta(minutes=2),
+        payload={"text": "GARDENIA BAKERIES (KL) SDN BHD TOTAL 42.10", "note": "<script>alert(1)</script>"},
+        **error,
+    )
+    log(job, start, [("created", "PENDING", "api:shop", None)])
+    step_run(job, 0, {"company": "Gardenia Bakeries", "total": 42.1}, start + timedelta(seconds=1), cost=0.0018)
+    step_run(job, 1, {"valid": True}, start + timedelta(seconds=2))
+    for number in (1, 2, 3):
+        at = start + timedelta(seconds=30 * number)
+        log(job, at, [("started", "RUNNING", "worker-2:17", None)], attempt=number)
+        attempt(job, number, "failed", at, traceback=TRACEBACK, step_key="post", **error)
+        data = {"step": "post", "error": error["error_class"], "message": error["error_message"], "failures": number}
+        ending = ("retry_scheduled", "SCHEDULED") if number < 3 else ("dead", "DEAD")
+        data |= {"delay": 20.0} if number < 3 else {"reason": "all 3 attempts failed"}
+        log(job, at + timedelta(seconds=10), [(*ending, "worker-2:17", data)], attempt=number)
+    return job
+
+
+def step_run(job: Job, position: int, output: Any, at: datetime, *, cost: float = 0.0) -> StepRun:
+    """Record a finished step."""
+    key = job.version.steps.get(position=position).key
+    tokens = {"input_tokens": 812, "output_tokens": 64} if cost else {}
+    return StepRun.objects.create(
+        job=job, position=position, attempt=1, step_key=key, output=output, seconds=0.84, finished_at=at, cost=cost, **tokens
+    )
+
+
+def log(job: Job, at: datetime, lines: list[tuple[str, str, str, Any]], *, attempt: int = 0) -> None:
+    """Append lines (kind, state, actor, data) to a job's log."""
+    for kind, state, actor, data in lines:
+        Event.objects.create(job=job, at=at, kind=kind, state=state, actor=actor, data=data, attempt=attempt)
+
+
+def attempt(job: Job, number: int, outcome: str, at: datetime, **fields: Any) -> Attempt:
+    """Record an attempt of ten seconds."""
+    end = at + timedelta(seconds=10)
+    return Attempt.objects.create(
+        job=job, number=number, outcome=outcome, worker="worker-2:17", started_at=at, finished_at=end, **fields
+    )
+
+
+def _workflow(cast: Cast, slug: str, label: str, fields: list[dict[str, Any]], steps: list[dict[str, Any]]) -> Workflow:
+    labels = {"label_singular": label, "label_plural": f"{label}s"}
+    return make_workflow(cast.tenant, slug, steps=steps, version={"fields": fields}, **labels)
+
+
+def _old_job(workflow: Workflow, number: int, now: datetime) -> Job:
+    at = now - timedelta(minutes=400 - 5 * number)
+    state = State.FAILED if number % 11 == 5 else State.CANCELLED if number % 17 == 7 else State.SUCCEEDED
+    if number >= 56:
+        state = State.PENDING if number % 2 else State.SCHEDULED
+    fields: dict[str, Any] = {"error_class": "InvalidTotal", "error_message": "No total found."} if state is State.FAILED else {}
+    if state is State.SUCCEEDED:
+        company = COMPANIES[number % len(COMPANIES)]
+        fields["result"] = {"company": company, "date": "2019-01-15", "total": 10.5 + number, "team": "Cards"}
+    if state is State.SCHEDULED:
+        fields |= {"due_at": now + timedelta(minutes=number), "failures": 1}
+    payload = {"text": "…", "question": QUESTIONS[number % len(QUESTIONS)]}
+    return make_job(workflow, state, now=at, payload=payload, **fields)
+
+
+def _running(workflow: Workflow, now: datetime, lease_id: int) -> Job:
+    start = now - timedelta(seconds=6)
+    job = make_job(workflow, State.RUNNING, now=start, position=1, lease_id=lease_id, started_at=start)
+    log(job, start, [("created", "PENDING", "api:shop", None), ("started", "RUNNING", "worker-1:41", None)])
+    step_run(job, 0, {"company": COMPANIES[2], "total": 18.9}, now - timedelta(seconds=4), cost=0.0019)
+    return job
+
+
+def _waiting(workflow: Workflow, now: datetime) -> Job:
+    start = now - timedelta(minutes=20)
+    job = make_job(workflow, State.WAITING, now=start, position=1, payload={"question": QUESTIONS[3]})
+    log(job, start, [("created", "PENDING", "", None), ("waiting", "WAITING", "", {"reason": "Is this a refund?"})])
+    return job
