@@ -41,7 +41,7 @@ class Queue(models.Model):
 
 
 class QueueWake(models.Model):
-    """When a drain of this queue was last sent and has not started yet; apart from Queue, so that nothing waits on it."""
+    """When a drain of this queue was sent that has not started yet; apart from Queue, so that nothing waits on it."""
 
     queue = models.OneToOneField(Queue, models.CASCADE, primary_key=True, related_name="wake")
     woken_at = models.DateTimeField(null=True)

@@ -52,7 +52,7 @@ def work_bulk_action(action_id: int, **_unknown: Any) -> None:
 
 @worker_process_init.connect
 def _after_fork(**_signal: Any) -> None:
-    global _forked  # noqa: PLW0603
+    global _forked
     _forked = True
     close_old_connections()
 

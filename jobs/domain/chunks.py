@@ -1,4 +1,4 @@
-"""How many jobs a worker takes at once: about a quarter second of work, so slow jobs alone and quick ones by the hundred."""
+"""How many jobs a worker takes at once: a quarter second of work, so slow jobs alone, quick ones by the hundred."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,23 +40,22 @@ class Taking:
     def full(self) -> bool:
         """Say whether nothing more fits, of any kind."""
         return (
-            self.alone
-            or self.jobs >= CHUNK_JOBS
-            or self.quick_seconds >= CHUNK_SECONDS
-            or self.slow >= self.room.slots
+            self.alone or self.jobs >= CHUNK_JOBS or self.quick_seconds >= CHUNK_SECONDS or self.slow >= self.room.slots
         )
 
     def take(self, candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
         """Return those of `candidates` that fit, at most `limit`, in order.
 
-        A job under which a worker died is a suspect: it runs alone in its process, so that it takes no other with it.
+        A job under which a worker died is a suspect: it runs alone in its process, so that it takes no other with
+        it. When it is its turn and other jobs still run, nothing more is taken until they are done.
         """
         taken: list[Candidate] = []
         for candidate in candidates:
             if len(taken) >= limit or self.full:
                 break
             if candidate.crashes and not (self.room.empty and self.jobs == 0):
-                continue
+                self.alone = True
+                break
             slow = candidate.expected >= SLOW_SECONDS
             if slow and self.slow + bool(self.quick_seconds) >= self.room.slots:
                 break

@@ -61,6 +61,12 @@ def failed(
     )
 
 
+def failed_for_good(failure: Failure, *, step: str) -> Transition:
+    """Something about the job itself makes it impossible, whatever a retry policy says."""
+    data = {"step": step, "error": failure.name, "message": failure.message[:500], "reason": "retrying cannot help"}
+    return Transition(State.FAILED, EventKind.FAILED, AttemptOutcome.FAILED, failure=failure, data=data)
+
+
 def snoozed(*, until: datetime, reason: str) -> Transition:
     """The step has nothing to do before `until`; no error, no budget touched."""
     return Transition(
@@ -90,7 +96,7 @@ def released(*, reason: str) -> Transition:
 
 
 def worker_lost(*, crashes: int, budget: int, worker: str) -> Transition:
-    """The worker died with the job in its hands; `crashes` counts those before. Again, or DEAD when the budget is spent."""
+    """The worker died with the job in its hands; `crashes` counts those before. Again, or DEAD at `budget`."""
     crashes += 1
     failure = Failure("WorkerLost", f"The worker {worker} died while it ran this job ({crashes} of {budget}).")
     data = {"worker": worker, "crashes": crashes, "budget": budget}

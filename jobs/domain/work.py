@@ -49,7 +49,7 @@ class ClaimedJob:
 
 @dataclass(slots=True)
 class StepRecord:
-    """One step as it will be stored. `output_json` is JSON text; `error` says what an `on_error: continue` passed over."""
+    """One step as it will be stored. `output_json` is JSON text; `error` is what `on_error: continue` passed over."""
 
     position: int
     key: str
@@ -58,7 +58,7 @@ class StepRecord:
     seconds: float
     finished_at: datetime
     error: dict[str, Any] | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     confidence: float | None = None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.db.models import F
 
 from jobs.domain import transitions
@@ -25,6 +25,7 @@ from jobs.services.finish import count_outcomes, flush
 from jobs.services.submit import check_requests
 from jobs.services.wake import clear_wake, wake
 from taskflow.lib.clock import utcnow
+from taskflow.lib.db import is_away
 from taskflow.lib.telemetry import emit
 from workflows.domain.outcomes import PermanentError, StepTimeout
 from workflows.runtime import get_plan
@@ -64,10 +65,17 @@ class Drain:
     def run(self) -> int:
         """Drain until there is nothing to do or the slice is over; returns how many attempts ended."""
         self._surely(lambda: clear_wake(queue_id=self.queue_id))
-        while self._turn():
-            self._collect()
-            self._watch()
-        self._settle()
+        try:
+            while self._turn():
+                self._collect()
+                self._watch()
+            self._settle()
+        except BaseException:
+            # Not foreseen. What this process no longer knows of, its heartbeat gives back.
+            for unit in list(self.units):
+                self._abandon(unit, "the drain broke off")
+            self.process.held.clear()
+            raise
         if self._more and not is_stopping():
             self._surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
         return self.jobs_done
@@ -87,7 +95,7 @@ class Drain:
         return self._free() > 0 and not self.quick and time.monotonic() >= self._next_claim and self.process.trusted
 
     def _free(self) -> int:
-        """Return how many more slow jobs fit: one for each free thread, and those that one will be free for in a moment."""
+        """Return how many more slow jobs fit: one a free thread, and those a thread will be free for in a moment."""
         busy = [task.job.expected for unit in self.units for task in unit.tasks()[:1]]
         ahead = int(len(busy) * AHEAD_SECONDS / max(sum(busy) / len(busy), AHEAD_SECONDS)) if busy else 0
         return self.process.slots + ahead - len(self.units)
@@ -96,9 +104,9 @@ class Drain:
         """Decide what follows a slice: leave, or, while slow jobs still run, serve the queue that waits longest."""
         if not self.units:
             return False
-        waiting = Queue.objects.filter(
-            pool=self._pool(), wake__woken_at__isnull=False, paused_at__isnull=True
-        ).exclude(pk=self.queue_id)
+        waiting = Queue.objects.filter(pool=self._pool(), wake__woken_at__isnull=False, paused_at__isnull=True).exclude(
+            pk=self.queue_id
+        )
         following = self._surely(lambda: waiting.order_by("wake__woken_at").values_list("pk", flat=True).first())
         if following is not None:
             if self._more:
@@ -117,7 +125,9 @@ class Drain:
         room = Room(slots=self._free(), empty=not self.units)
         try:
             claim = claim_jobs(queue_id=self.queue_id, claimant=self._claimant, room=room, now=utcnow())
-        except (OperationalError, InterfaceError):
+        except DatabaseError as error:
+            if not is_away(error):
+                raise
             # The claim may have been committed before the connection broke.
             self._surely(self.process.release_unheld)
             return False
@@ -189,7 +199,7 @@ class Drain:
             return []
         for report in reports:
             self._check_children(report)
-        written = self._surely(lambda: flush(reports, worker=self.process.label, now=utcnow()))
+        written = self._write(reports)
         kept = {report.job.id for report in written}
         for report in reports:
             if report.ending is not None or report.job.id not in kept:
@@ -199,6 +209,20 @@ class Drain:
                 self.process.paces.observe(report.job.version_id, step.position, step.seconds)
         self._tell(written)
         return written
+
+    def _write(self, reports: list[Report]) -> list[Report]:
+        """Store reports; one that the database refuses does not keep the others from being stored."""
+        try:
+            return self._surely(lambda: flush(reports, worker=self.process.label, now=utcnow()))
+        except DatabaseError as error:
+            if len(reports) > 1:
+                return [written for report in reports for written in self._write([report])]
+            (report,) = reports
+            if report.ending is not None and not report.steps:
+                raise
+            refused = PermanentError(f"The result could not be stored: {error}")
+            ending = transitions.failed_for_good(failure_of(refused), step=report.step_key)
+            return self._write([Report(report.job, report.job.position, report.at, ending=ending)])
 
     def _tell(self, written: Sequence[Report]) -> None:
         ended = [report for report in written if report.ending is not None]
@@ -235,7 +259,9 @@ class Drain:
         """Note how far a job's worker time was from what its lane was charged."""
         released = report.ending is not None and report.ending.outcome is None
         actual = 0.0 if released else max((report.at - report.job.started_at).total_seconds(), 0.0)
-        actual = min(actual, sum(step.seconds for step in report.steps)) if report.job.expected < SLOW_SECONDS else actual
+        actual = (
+            min(actual, sum(step.seconds for step in report.steps)) if report.job.expected < SLOW_SECONDS else actual
+        )
         self._owed[report.job.lane_id] += actual - report.job.expected
 
     def _settle(self) -> None:
@@ -317,7 +343,9 @@ class Drain:
         while True:
             try:
                 return work()
-            except (OperationalError, InterfaceError) as error:
+            except DatabaseError as error:
+                if not is_away(error):
+                    raise
                 emit("engine.database_away", error=str(error)[:200], tries=tries)
                 connection.close()
                 time.sleep(RECONNECT_SECONDS[min(tries, len(RECONNECT_SECONDS) - 1)])

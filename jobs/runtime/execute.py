@@ -14,6 +14,7 @@ from jobs.domain.work import ClaimedJob, Report, StepRecord
 from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
+from taskflow.lib.telemetry import emit, rebind
 from workflows.domain.outcomes import (
     Done,
     Outcome,
@@ -30,7 +31,9 @@ from workflows.kinds.base import Effect, StepContext
 from workflows.runtime import Plan, PlannedStep, next_position, output_of
 
 #: A step's output larger than this is an error of the step, in characters of JSON.
-OUTPUT_LIMIT = 5_000_000
+OUTPUT_LIMIT = 1_000_000
+#: The merged record of all steps may be this long.
+RESULT_LIMIT = 2_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -113,6 +116,8 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
     """Run one step and add what it gave to the report: a record, or an ending."""
     now = utcnow()
     task.step, task.step_started = step, time.monotonic()
+    job, tenant = task.job, task.tenant.get("slug")
+    rebind(tenant=tenant, job=job.uid, attempt=job.attempt, step=step.key, correlation_id=job.correlation_id)
     start = time.perf_counter()
     try:
         outcome = step.runner.run(task.context(report.position, now))
@@ -124,9 +129,7 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
         _fail(task, step, report, failure_of(error), start)
 
 
-def _apply(
-    task: Task, step: PlannedStep, report: Report, outcome: Outcome, following: int, start: float
-) -> None:
+def _apply(task: Task, step: PlannedStep, report: Report, outcome: Outcome, following: int, start: float) -> None:
     if isinstance(outcome, Snooze):
         report.ending = transitions.snoozed(until=outcome.until, reason=outcome.reason)
         return
@@ -170,14 +173,14 @@ def _record(
     task.record = task.record | output
 
 
-def _to_json(value: Record, what: str) -> str:
+def _to_json(value: Record, what: str, limit: int = OUTPUT_LIMIT) -> str:
     try:
         text = dump_json(value)
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise PermanentError(f"{what} cannot be stored as JSON: {error}") from error
-    if len(text) > OUTPUT_LIMIT:
-        raise PermanentError(f"{what} is {len(text):,} characters long; the limit is {OUTPUT_LIMIT:,}.")
+    if len(text) > limit:
+        raise PermanentError(f"{what} is {len(text):,} characters long; the limit is {limit:,}.")
     return text
 
 
@@ -196,6 +199,7 @@ def _child(job: ClaimedJob, child: Any, report: Report) -> NewJob:
 
 
 def _fail(task: Task, step: PlannedStep, report: Report, failure: Failure, start: float) -> None:
+    emit("engine.step_failed", error_class=failure.name, permanent=failure.permanent, status=failure.status)
     if step.on_error == "continue":
         error = {"class": failure.name, "message": failure.message}
         _record(task, step, report, {}, start, error=error)
@@ -230,8 +234,6 @@ def failure_of(error: BaseException) -> Failure:
 
 def _success(task: Task, report: Report) -> Transition:
     try:
-        return transitions.succeeded(_to_json(task.record, "The job's result"))
+        return transitions.succeeded(_to_json(task.record, "The job's result", RESULT_LIMIT))
     except PermanentError as error:
         return failed(task, None, failure_of(error))
-
-

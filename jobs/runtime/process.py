@@ -4,7 +4,6 @@ import faulthandler
 import mmap
 import os
 import socket
-import sys
 import threading
 import time
 
@@ -19,6 +18,8 @@ from jobs.services.rescue import release_unheld
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import emit
 
+#: The file descriptor, because Celery puts a proxy in the place of sys.stderr.
+STANDARD_ERROR = 2
 #: One byte that a Celery parent shares with its children: set when the fleet is asked to stop.
 _stopping = mmap.mmap(-1, 1)
 
@@ -49,9 +50,7 @@ class WorkerProcess:
         self._open()
 
     def _open(self) -> None:
-        self.lease = leases.open_lease(
-            host=socket.gethostname(), pid=os.getpid(), pool=self._pool, slots=self.slots
-        )
+        self.lease = leases.open_lease(host=socket.gethostname(), pid=os.getpid(), pool=self._pool, slots=self.slots)
         self.label = str(self.lease)
         self.lost = False
         self._beaten = time.monotonic()
@@ -74,7 +73,7 @@ class WorkerProcess:
         while not self._closed.wait(min(settings.HEARTBEAT_SECONDS, 1.0)):
             # A step that holds the interpreter's lock starves this thread; then this C-level timer ends the process
             # and its jobs are rescued.
-            faulthandler.dump_traceback_later(settings.STUCK_PROCESS_SECONDS, exit=True, file=sys.__stderr__)
+            faulthandler.dump_traceback_later(settings.STUCK_PROCESS_SECONDS, exit=True, file=STANDARD_ERROR)
             try:
                 self._beat()
                 tick_if_overdue(now=utcnow())
@@ -118,7 +117,7 @@ _lock = threading.Lock()
 
 def current_process() -> WorkerProcess:
     """Return this process's hold on the fleet, opening it at first use."""
-    global _process  # noqa: PLW0603
+    global _process
     with _lock:
         if _process is None:
             _process = WorkerProcess(pool=settings.WORKER_POOL, slots=settings.WORKER_SLOTS)
@@ -128,7 +127,7 @@ def current_process() -> WorkerProcess:
 
 def close_process(reason: str) -> None:
     """Give up this process's hold, if it has one."""
-    global _process  # noqa: PLW0603
+    global _process
     with _lock:
         if _process is not None:
             _process.close(reason)

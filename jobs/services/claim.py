@@ -86,7 +86,7 @@ def _claim(queue: sql.QueueNow, tenants: Sequence[int], claimant: Claimant, room
     if queue.limited and jobs:
         Queue.objects.filter(pk=queue.id, rate__isnull=False).update(rate_tokens=F("rate_tokens") - len(jobs))
     left = any(pick.left and not pick.capped for pick in picks) or len(lanes) > len(picks)
-    return Claim(jobs, more=left and 0 < len(jobs) < limit or len(jobs) == CHUNK_JOBS, lanes=len(picks))
+    return Claim(jobs, more=(left and 0 < len(jobs) < limit) or len(jobs) == CHUNK_JOBS, lanes=len(picks))
 
 
 def _pick_in_turn(
@@ -188,8 +188,6 @@ def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:
     if not resumed:
         return
     rows = StepRun.objects.filter(job_id__in=resumed).order_by("position", "run_number")
-    for job_id, position, key, output in rows.values_list("job_id", "position", "step_key", "output"):
-        if position < resumed[job_id].position:
-            resumed[job_id].outputs[key] = output or {}
-
-
+    for run in rows.only("job_id", "position", "step_key", "output"):
+        if run.position < resumed[run.job_id].position:
+            resumed[run.job_id].outputs[run.step_key] = run.output or {}

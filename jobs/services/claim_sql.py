@@ -30,18 +30,19 @@ def marks(values: Sequence[object]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
-def fetch(sql: str, parameters: Sequence[object]) -> Sequence[tuple[Any, ...]]:
+def fetch(sql: str, parameters: Sequence[Any]) -> Sequence[tuple[Any, ...]]:
     """Run a query and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
-def execute(sql: str, parameters: Sequence[object]) -> int:
+def execute(sql: str, parameters: Sequence[Any]) -> int:
     """Run a statement and return how many rows it matched."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def for_update(*, skip_locked: bool) -> str:
@@ -54,8 +55,8 @@ def for_update(*, skip_locked: bool) -> str:
 
 def moment(value: Any) -> datetime:
     """Return a stored instant as an aware one; SQLite gives text."""
-    value = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return value.replace(tzinfo=UTC)
+    stored = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return stored.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def lock_lanes(ids: Sequence[int], *, wait: bool) -> list[LaneShare]:
 
 
 def _shares(rows: Iterable[tuple[Any, ...]]) -> list[LaneShare]:
-    return [LaneShare(*row[:-1], idle=bool(row[-1])) for row in rows]
+    return [LaneShare(pk, tenant_id, weight, cap, time, bool(idle)) for pk, tenant_id, weight, cap, time, idle in rows]
 
 
 def charge_lane(lane_id: int, *, virtual_time: float, idle: bool) -> None:
@@ -122,7 +123,7 @@ def candidates(queue_id: int, tenants: Sequence[int]) -> dict[int, list[tuple[in
     most = CHUNK_JOBS + 1 if len(tenants) == 1 else SHORT_LIST
     parameters = [value for tenant in tenants for value in (queue_id, PENDING, tenant, most)]
     for pk, tenant_id, *rest in fetch(" UNION ALL ".join([one] * len(tenants)), parameters) if tenants else ():
-        found[tenant_id].append((pk, *rest))  # type: ignore[arg-type]
+        found[tenant_id].append((pk, *rest))
     return found
 
 
@@ -164,7 +165,7 @@ def _claimed(row: tuple[Any, ...], lanes: dict[int, int], token: int, now: datet
 def mark_running(ids: Sequence[int], *, lease_id: int, token: int, at: object) -> None:
     """Mark locked jobs RUNNING under a lease and a token; `at` is in the database's form."""
     execute(
-        "UPDATE jobs_job SET state = %s, lease_id = %s, claim_token = %s, attempts = attempts + 1, started_at = %s"
+        "UPDATE jobs_job SET state = %s, lease_id = %s, claim_token = %s, attempts = attempts + 1, started_at = %s"  # noqa: S608
         f" WHERE id IN ({marks(ids)})",
         [RUNNING, lease_id, token, at, *ids],
     )

@@ -167,8 +167,20 @@ def _locked(pk: int, work: Callable[[Job], Job]) -> Job:
 
 
 def _log(
-    job: Job, kind: EventKind, actor: str, now: datetime, *, state: State | None = None, data: dict[str, Any] | None = None
+    job: Job,
+    kind: EventKind,
+    actor: str,
+    now: datetime,
+    *,
+    state: State | None = None,
+    data: dict[str, Any] | None = None,
 ) -> None:
     Event.objects.create(
-        job=job, at=now, kind=kind.value, state=state.value if state else "", attempt=job.attempts, actor=actor, data=data
+        job=job,
+        at=now,
+        kind=kind.value,
+        state=state.value if state else "",
+        attempt=job.attempts,
+        actor=actor,
+        data=data,
     )

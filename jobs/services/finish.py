@@ -12,13 +12,13 @@ from typing import Any
 from django.db import IntegrityError, connection
 from django.db.models import F
 
-from jobs.domain.states import AttemptOutcome, EventKind, State
+from jobs.domain.states import FINAL, AttemptOutcome, EventKind, State
 from jobs.domain.submission import SubmissionError
 from jobs.domain.transitions import Transition
 from jobs.domain.work import ClaimedJob, Report, StepRecord
 from jobs.models import Attempt, Event, Job, StepRun
 from jobs.services.submit import submit_jobs
-from taskflow.lib.db import database_time, in_transaction, insert_rows
+from taskflow.lib.db import batches, database_time, in_transaction, insert_rows
 from taskflow.lib.fields import dump_json
 from taskflow.lib.telemetry import emit, span
 
@@ -80,9 +80,7 @@ def _write_held(reports: Sequence[Report], worker: str, now: datetime) -> list[R
     if connection.features.has_select_for_update:
         rows = rows.select_for_update()
     held = {pk for pk, token in rows if token == by_id[pk].job.claim_token}
-    written = set(
-        StepRun.objects.filter(job_id__in=held).values_list("job_id", "position", "run_number")
-    )
+    written = set(StepRun.objects.filter(job_id__in=held).values_list("job_id", "position", "run_number"))
     kept = [report for report in reports if report.job.id in held]
     for report in kept:
         job = report.job
@@ -109,8 +107,8 @@ def _log_lost(jobs: Sequence[ClaimedJob], worker: str, now: datetime) -> None:
 
 def _write(reports: Sequence[Report], worker: str, now: datetime) -> None:
     successes = [r for r in reports if r.ending is not None and r.ending.state is State.SUCCEEDED]
-    if successes:
-        _succeed(successes, now)
+    for batch in batches([(report, report.ending and report.ending.result_json) for report in successes]):
+        _succeed([report for report, _ in batch], now)
     for report in reports:
         if report.ending is None:
             _require(_held([report]).update(position=report.position))
@@ -119,9 +117,21 @@ def _write(reports: Sequence[Report], worker: str, now: datetime) -> None:
     _insert_steps(reports)
     _insert_attempts([r for r in reports if r.ending is not None and r.ending.outcome is not None], worker)
     _insert_events([r for r in reports if r.ending is not None], worker)
+    cancel_requested([r.job.id for r in reports if r.ending is not None and r.ending.state not in FINAL], now)
     for report in reports:
         if report.children:
             _spawn(report, now)
+
+
+def cancel_requested(ids: Sequence[int], now: datetime) -> None:
+    """Cancel those of `ids` that came back from a worker unfinished and were to be cancelled."""
+    rows = Job.objects.filter(pk__in=ids, cancel_requested_at__isnull=False)
+    for job in rows.only("id", "attempts") if ids else ():
+        changes = {"wake_at": None, "finished_at": now, "cancel_requested_at": None}
+        Job.objects.filter(pk=job.pk).update(state=State.CANCELLED.value, **changes)
+        Event.objects.create(
+            job=job, at=now, kind=EventKind.CANCELLED.value, state=State.CANCELLED.value, attempt=job.attempts
+        )
 
 
 def _held(reports: Sequence[Report]) -> Any:

@@ -29,9 +29,7 @@ def close_lease(*, lease_id: int, reason: str) -> None:
 def end_stale_leases(*, lease_seconds: float) -> list[int]:
     """End every lease whose process has not been heard of for `lease_seconds`; returns their ids."""
     limit = DatabaseNow() - seconds(lease_seconds)
-    stale = list(
-        WorkerLease.objects.filter(ended_at__isnull=True, heartbeat_at__lt=limit).values_list("pk", flat=True)
-    )
+    stale = list(WorkerLease.objects.filter(ended_at__isnull=True, heartbeat_at__lt=limit).values_list("pk", flat=True))
     return [
         pk
         for pk in stale

@@ -36,8 +36,7 @@ class Paces:
         means = self._means
         version = plan.version_id
         return sum(
-            means.get((version, index)) or GUESS[plan.steps[index].effect]
-            for index in range(position, len(plan.steps))
+            means.get((version, index)) or GUESS[plan.steps[index].effect] for index in range(position, len(plan.steps))
         )
 
     def observe(self, version_id: int, position: int, seconds: float) -> None:

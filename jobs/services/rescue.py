@@ -10,6 +10,7 @@ from jobs.domain.states import AttemptOutcome, EventKind, State
 from jobs.domain.transitions import Transition, worker_lost
 from jobs.models import Attempt, Event, Job, Queue, WorkerLease
 from jobs.services.claim_sql import due_tenants
+from jobs.services.finish import cancel_requested
 from jobs.services.wake import wake, wake_on_commit
 from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import emit
@@ -133,6 +134,8 @@ def _take_back(job: Job, ending: Transition, worker: str, now: datetime) -> None
         actor="engine",
         data=ending.data,
     )
+    if not dead:
+        cancel_requested([job.pk], now)
 
 
 def release_unheld(*, lease_id: int, held: Sequence[int], now: datetime) -> int:

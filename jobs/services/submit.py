@@ -107,8 +107,10 @@ def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | Submission
     except (WorkflowNotFound, NotPublished) as error:
         return SubmissionError([("workflow", str(error))])
     queue_id = find_queue(request.queue or live.queue)
-    problems = [(f"payload.{problem.field}" if problem.field else "payload", problem.message)
-                for problem in check_payload(live.fields, request.payload)]
+    problems = [
+        (f"payload.{problem.field}" if problem.field else "payload", problem.message)
+        for problem in check_payload(live.fields, request.payload)
+    ]
     if queue_id is None:
         problems.append(("queue", f"There is no queue '{request.queue or live.queue}'."))
     if request.priority is not None and not 0 <= request.priority <= LOWEST_PRIORITY:
@@ -153,7 +155,7 @@ def _store(jobs: Sequence[Job], now: datetime) -> None:
 def _insert(jobs: Sequence[Job], now: datetime) -> None:
     rows = [_database_row(job) for job in jobs]
     ids = insert_rows(Job, COLUMNS, rows, returning=True)
-    if ids is None:
+    if not ids:
         found: dict[UUID, int] = dict(Job.objects.filter(uid__in=[job.uid for job in jobs]).values_list("uid", "id"))
         ids = [found[job.uid] for job in jobs]
     at = database_time(now)

@@ -23,7 +23,7 @@ def _wake(queue_id: int, now: datetime) -> None:
 
 
 def wake(*, queue_id: int, now: datetime) -> bool:
-    """Send a drain unless one is on its way. Returns whether one was sent; a broker that is down is left to the tick."""
+    """Send a drain unless one is on its way; returns whether one was sent. The tick makes up for a dead broker."""
     row = QueueWake.objects.filter(queue_id=queue_id).values_list("woken_at", "queue__pool", "queue__slug").first()
     if row is None:
         QueueWake.objects.get_or_create(queue_id=queue_id)

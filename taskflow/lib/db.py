@@ -1,22 +1,40 @@
 """What the hot statements need beyond the ORM: retried transactions and multi-row inserts."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model
 
 T = TypeVar("T")
 DEADLOCK, LOCK_TIMEOUT = 1213, 1205
 RETRIES = 8
+#: Statements longer than about this many characters are split; servers refuse packets over 4 to 64 MB.
+STATEMENT_SIZE = 1_000_000
+#: What MySQL and MariaDB say when the server is away, starting, stopping, full, or read-only for a while.
+AWAY = frozenset({1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1290, 1836, 1927, 4031})
+CLIENT_ERRORS = range(2000, 2100)
 
 
 def is_contention(error: OperationalError) -> bool:
-    """Say whether `error` is a deadlock, a lock timeout or SQLite's busy: the transaction was rolled back, try again."""
+    """Say whether `error` is a deadlock, a lock timeout or SQLite's busy: rolled back, and worth another try."""
     code = error.args[0] if error.args else None
-    return code in (DEADLOCK, LOCK_TIMEOUT) or "database is locked" in str(error) or "database table is locked" in str(error)
+    return (
+        code in (DEADLOCK, LOCK_TIMEOUT)
+        or "database is locked" in str(error)
+        or "database table is locked" in str(error)
+    )
+
+
+def is_away(error: DatabaseError) -> bool:
+    """Say whether the database could not be reached or was busy: the same work may succeed later."""
+    if isinstance(error, InterfaceError):
+        return True
+    code = error.args[0] if error.args else None
+    away = code in AWAY or code in CLIENT_ERRORS
+    return isinstance(error, OperationalError) and (away or is_contention(error))
 
 
 def in_transaction(work: Callable[[], T]) -> T:
@@ -40,23 +58,37 @@ def in_transaction(work: Callable[[], T]) -> T:
 def insert_rows(
     model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], *, returning: bool = False
 ) -> list[int] | None:
-    """Insert `rows` (values in database form, in the order of `columns`) in one statement.
+    """Insert `rows` (values in database form, in the order of `columns`), many in a statement.
 
     With `returning`, give the new ids in order; None where the database cannot say (MySQL).
     """
-    values = list(rows)
-    if not values:
-        return []
-    quote = connection.ops.quote_name
-    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
-    sql = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "
-    sql += ", ".join([one] * len(values))
     returning = returning and connection.features.can_return_rows_from_bulk_insert
-    if returning:
-        sql += " RETURNING id"
+    quote = connection.ops.quote_name
+    head = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "  # noqa: S608
+    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    tail = " RETURNING id" if returning else ""
+    ids: list[int] = []
     with connection.cursor() as cursor:
-        cursor.execute(sql, list(chain.from_iterable(values)))
-        return [row[0] for row in cursor.fetchall()] if returning else None
+        for batch in batches(rows):
+            cursor.execute(head + ", ".join([one] * len(batch)) + tail, list(chain.from_iterable(batch)))
+            if returning:
+                ids += [row[0] for row in cursor.fetchall()]
+    return ids if returning else None
+
+
+def batches(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    """Cut rows into batches of about `STATEMENT_SIZE` characters of text."""
+    batch: list[Sequence[Any]] = []
+    size = 0
+    for row in rows:
+        length = sum(len(value) for value in row if isinstance(value, str))
+        if batch and size + length > STATEMENT_SIZE:
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += length
+    if batch:
+        yield batch
 
 
 def database_time(value: Any) -> Any:

@@ -15,11 +15,13 @@ def send(task: str, *, pool: str, **kwargs: object) -> bool:
 
     The pause keeps producers from paying a connection time-out for every job while the broker is down.
     """
-    global _silent_until  # noqa: PLW0603
+    global _silent_until
     if time.monotonic() < _silent_until:
         return False
     try:
-        current_app.send_task(task, kwargs=kwargs, queue=f"pool.{pool}", retry=True, retry_policy=RETRY, ignore_result=True)
+        current_app.send_task(
+            task, kwargs=kwargs, queue=f"pool.{pool}", retry=True, retry_policy=RETRY, ignore_result=True
+        )
     except (OperationalError, OSError):
         _silent_until = time.monotonic() + PAUSE_SECONDS
         return False
