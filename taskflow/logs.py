@@ -1,8 +1,8 @@
 """One line of JSON an event, from our own code, Django, Celery and every library alike.
 
-`logging_config` is the LOGGING setting. Each line carries the ids of what it is about: request, correlation, tenant, job,
-attempt and step, where they are known. Payloads and secrets are never written: a field whose name says it holds one is
-filtered, and so is anything that looks like a key wherever it stands in the line.
+`logging_config` is the LOGGING setting. Each line carries the ids of what it is about: request, correlation, tenant,
+job, attempt and step, where they are known. Payloads and secrets are never written: a field whose name says it holds
+one is filtered, and so is anything that looks like a key wherever it stands in the line.
 """
 
 import logging
@@ -22,8 +22,9 @@ from taskflow.lib import telemetry
 FILTERED = "[filtered]"
 #: A field is filtered when its name, split at underscores and hyphens, has one of these words.
 _SECRET_WORDS = frozenset(
-    "payload payloads authorization auth key keys secret secrets token tokens password passwd cookie cookies credential "
-    "credentials input inputs output outputs result body headers data".split()
+    {"payload", "payloads", "input", "inputs", "output", "outputs", "result", "body", "data", "headers", "cookie"}
+    | {"authorization", "auth", "key", "keys", "secret", "secrets", "token", "tokens", "password", "passwd", "cookies"}
+    | {"credential", "credentials"}
 )
 _WORD = re.compile(r"[_\-. ]+")
 _SECRET_TEXT = re.compile(
@@ -196,7 +197,8 @@ _LEVELS = {
     "engine.wake": logging.DEBUG,
     "engine.tick": logging.DEBUG,
     "engine.drain": logging.INFO,
-    "engine.retry": logging.WARNING,
+    "engine.step_failed": logging.WARNING,
+    "engine.retry": logging.INFO,
     "engine.rescue": logging.WARNING,
     "engine.lease_lost": logging.WARNING,
     "engine.database_away": logging.ERROR,

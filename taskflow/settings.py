@@ -13,7 +13,7 @@ from socket import gethostname
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
-from taskflow.environment import Environment, database, kept_secret_key, writable_folder
+from taskflow.environment import Environment, database, kept_secret_key, networks, writable_folder
 from taskflow.logs import chosen_form, chosen_stream, logging_config
 from taskflow.unfold import UNFOLD  # noqa: F401 - a setting
 
@@ -222,10 +222,10 @@ DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = DJANGO_STRUCTLOG_STATUS_START_LOG_LE
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = env.bool("TRUST_UPSTREAM_REQUEST_ID", default=False)
 #: Where this host's processes count; prometheus_client reads the variable when it is first imported.
-METRICS_DIR = writable_folder("METRICS_DIR", Path(env.str("METRICS_DIR", default=str(VAR_DIR / "metrics"))) / gethostname())
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
+METRICS_DIR = Path(env.str("METRICS_DIR", default=str(VAR_DIR / "metrics"))).absolute() / gethostname()
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(writable_folder("METRICS_DIR", METRICS_DIR))
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-METRICS_ALLOWED = env.list("METRICS_ALLOWED", default=["127.0.0.0/8", "::1/128"])
+METRICS_ALLOWED = networks("METRICS_ALLOWED", env.list("METRICS_ALLOWED", default=["127.0.0.0/8", "::1/128"]))
 WORKER_METRICS_PORT = env.int("WORKER_METRICS_PORT", default=0)
 WORKER_METRICS_HOST = env.str("WORKER_METRICS_HOST", default="127.0.0.1")
 #: Requests of one API key in one minute; 0 for no limit.

@@ -5,11 +5,13 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from taskflow.health import health, ready
+from taskflow.metrics.views import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("health", health),
     path("ready", ready),
+    path("metrics", metrics),
     path("admin/", admin.site.urls),
     path("api/", include("taskflow.api")),
 ]

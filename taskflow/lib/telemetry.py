@@ -17,7 +17,7 @@ from typing import Any
 Subscriber = Callable[[str, dict[str, Any]], None]
 _subscribers: list[Subscriber] = []
 # One variable for all ids: a step binds four or five of them, thousands of times a second.
-_bound: ContextVar[Mapping[str, Any]] = ContextVar("taskflow_bound", default=MappingProxyType({}))  # noqa: B039
+_bound: ContextVar[Mapping[str, Any]] = ContextVar("taskflow_bound", default=MappingProxyType({}))
 _logger = logging.getLogger(__name__)
 
 
@@ -34,7 +34,7 @@ def unsubscribe(subscriber: Subscriber) -> None:
 
 
 def emit(name: str, **fields: Any) -> None:
-    """Tell every subscriber that `name` happened. A subscriber that fails is logged; it never stops the work it watches."""
+    """Tell every subscriber that `name` happened. One that fails is logged; it never stops the work it watches."""
     for subscriber in _subscribers:
         try:
             subscriber(name, fields)

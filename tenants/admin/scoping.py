@@ -65,12 +65,12 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
 class TenantScopedAdmin(ScopedChoices, ModelAdmin):  # type: ignore[misc]
     """A ModelAdmin for rows of tenants.
 
-    `tenant_path` leads from a row to its tenant (`"workflow__tenant"`; `"pk"` for a tenant itself). The four permissions
-    say which `Permission` a role needs; None is for superusers only, and Django's own model permissions play no part.
+    `tenant_path` leads from a row to its tenant (`"workflow__tenant"`; `"pk"` for a tenant itself). The four
+    permissions say which `Permission` a role needs; None is for superusers only. Django's own play no part.
 
     Rows of other tenants do not exist here: their pages are 404. Lists hold the rows of the current tenant, or of all
     tenants where the person may view them; the page of one object (its URL names `object_id`) knows no current tenant.
-    The relation `tenant` cannot be changed once a row exists.
+    `tenant` cannot be changed once a row exists.
     """
 
     tenant_path = "tenant"
