@@ -4,33 +4,27 @@ One thread talks to the database and steers; steps run on the step threads of th
 """
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.db.models import F
+from django.db import DatabaseError
 
 from jobs.domain import transitions
 from jobs.domain.chunks import SLOW_SECONDS, Room
 from jobs.domain.work import ClaimedJob, Report
-from jobs.models import Job, Lane, Queue
+from jobs.models import Job, Queue
 from jobs.runtime.execute import Task, failed, failure_of
-from jobs.runtime.prepare import prepare
+from jobs.runtime.prepare import UNUSABLE, prepare
 from jobs.runtime.process import WorkerProcess, is_stopping
 from jobs.runtime.units import Unit
+from jobs.runtime.writing import Writer, surely
 from jobs.services.claim import Claimant, claim_jobs
-from jobs.services.finish import count_outcomes, flush
-from jobs.services.submit import check_requests
 from jobs.services.wake import clear_wake, wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.db import is_away
-from taskflow.lib.telemetry import emit
-from workflows.domain.outcomes import PermanentError, StepTimeout
+from workflows.domain.outcomes import StepTimeout
 from workflows.runtime import get_plan
 
-T = TypeVar("T")
 #: How often a drain with free threads looks for jobs that came in, and at how its own are doing, in seconds.
 POLL_SECONDS = 0.1
 WATCH_SECONDS = 0.25
@@ -41,7 +35,6 @@ HOSTAGE_SECONDS = 1.0
 AHEAD_SECONDS = 0.05
 #: How long results wait for others that come at the same moment.
 LINGER_SECONDS = 0.002
-RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class Drain:
@@ -52,6 +45,7 @@ class Drain:
         self.queue_id = queue_id
         self.units: set[Unit] = set()
         self.quick: set[Unit] = set()
+        self.writer = Writer(process)
         self.jobs_done = 0
         self._ends_at = time.monotonic() + settings.DRAIN_SLICE_SECONDS
         self._next_claim = 0.0
@@ -59,17 +53,16 @@ class Drain:
         self._next_cancel = time.monotonic() + CANCEL_SECONDS
         self._stop_at: float | None = None
         self._more = False
-        self._owed: dict[int, float] = defaultdict(float)
         self._claimant = Claimant(process.lease.pk, process.label, self._expect)
 
     def run(self) -> int:
         """Drain until there is nothing to do or the slice is over; returns how many attempts ended."""
-        self._surely(lambda: clear_wake(queue_id=self.queue_id))
+        surely(lambda: clear_wake(queue_id=self.queue_id))
         try:
             while self._turn():
                 self._collect()
                 self._watch()
-            self._settle()
+            self.writer.settle()
         except BaseException:
             # Not foreseen. What this process no longer knows of, its heartbeat gives back.
             for unit in list(self.units):
@@ -77,7 +70,7 @@ class Drain:
             self.process.held.clear()
             raise
         if self._more and not is_stopping():
-            self._surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
+            surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
         return self.jobs_done
 
     def _turn(self) -> bool:
@@ -107,12 +100,12 @@ class Drain:
         waiting = Queue.objects.filter(pool=self._pool(), wake__woken_at__isnull=False, paused_at__isnull=True).exclude(
             pk=self.queue_id
         )
-        following = self._surely(lambda: waiting.order_by("wake__woken_at").values_list("pk", flat=True).first())
+        following = surely(lambda: waiting.order_by("wake__woken_at").values_list("pk", flat=True).first())
         if following is not None:
             if self._more:
-                self._surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
+                surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
             self.queue_id = following
-            self._surely(lambda: clear_wake(queue_id=self.queue_id))
+            surely(lambda: clear_wake(queue_id=self.queue_id))
             self._next_claim = 0.0
         self._ends_at = time.monotonic() + settings.DRAIN_SLICE_SECONDS
         return True
@@ -129,16 +122,16 @@ class Drain:
             if not is_away(error):
                 raise
             # The claim may have been committed before the connection broke.
-            self._surely(self.process.release_unheld)
+            surely(self.process.release_unheld)
             return False
         self._more = claim.more
         self.process.held.update(job.id for job in claim.jobs)
         if not claim.jobs:
             self._next_claim = time.monotonic() + POLL_SECONDS
             return False
-        if claim.more:
-            self._surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
         self._start(claim.jobs)
+        if claim.more:
+            surely(lambda: wake(queue_id=self.queue_id, now=utcnow()))
         return True
 
     def _start(self, jobs: Sequence[ClaimedJob]) -> None:
@@ -158,7 +151,7 @@ class Drain:
         self.process.paces.load([version_id])
         try:
             return self.process.paces.expected(get_plan(version_id), position)
-        except Exception:  # noqa: BLE001 - a version that cannot run says so when it is prepared
+        except UNUSABLE:
             return 0.0
 
     def _collect(self) -> None:
@@ -194,83 +187,9 @@ class Drain:
         return min(max(due - now, 0.001), WATCH_SECONDS)
 
     def _flush(self, reports: list[Report]) -> list[Report]:
-        """Write reports; what was taken from this process meanwhile is forgotten."""
-        if not reports:
-            return []
-        for report in reports:
-            self._check_children(report)
-        written = self._write(reports)
-        kept = {report.job.id for report in written}
-        for report in reports:
-            if report.ending is not None or report.job.id not in kept:
-                self.process.held.discard(report.job.id)
-                self._owe(report)
-            for step in report.steps:
-                self.process.paces.observe(report.job.version_id, step.position, step.seconds)
-        self._tell(written)
+        written = self.writer.flush(reports)
+        self.jobs_done += sum(report.ending is not None for report in written)
         return written
-
-    def _write(self, reports: list[Report]) -> list[Report]:
-        """Store reports; one that the database refuses does not keep the others from being stored."""
-        try:
-            return self._surely(lambda: flush(reports, worker=self.process.label, now=utcnow()))
-        except DatabaseError as error:
-            if len(reports) > 1:
-                return [written for report in reports for written in self._write([report])]
-            (report,) = reports
-            if report.ending is not None and not report.steps:
-                raise
-            refused = PermanentError(f"The result could not be stored: {error}")
-            ending = transitions.failed_for_good(failure_of(refused), step=report.step_key)
-            return self._write([Report(report.job, report.job.position, report.at, ending=ending)])
-
-    def _tell(self, written: Sequence[Report]) -> None:
-        ended = [report for report in written if report.ending is not None]
-        self.jobs_done += len(ended)
-        steps = [(step.kind, step.seconds, "error" if step.error else "done") for r in written for step in r.steps]
-        emit("engine.steps", items=steps)
-        emit("engine.finish", queue=self._slug(), counts=count_outcomes(ended))
-        retried = [r.ending.failure.name for r in ended if r.ending and r.ending.wake_at and r.ending.failure]
-        for name in set(retried):
-            emit("engine.retry", queue=self._slug(), count=retried.count(name), error_class=name)
-
-    def _slug(self) -> str:
-        return _slugs.get(self.queue_id) or _slugs.setdefault(
-            self.queue_id, Queue.objects.values_list("slug", flat=True).get(pk=self.queue_id)
-        )
-
-    def _check_children(self, report: Report) -> None:
-        """Turn a report whose sub-jobs would be refused into a failure that says why."""
-        if not report.children:
-            return
-        refused = self._surely(
-            lambda: check_requests(tenant_id=report.job.tenant_id, requests=report.children, now=utcnow())
-        )
-        if not refused:
-            return
-        task = prepare(report.job)
-        error = PermanentError("A sub-job was refused: " + "; ".join(str(problem) for problem in refused[:5]))
-        report.children, spawned = [], report.steps.pop()
-        report.position = report.job.position = spawned.position
-        if isinstance(task, Task):
-            report.ending = failed(task, task.plan.steps[spawned.position], failure_of(error))
-
-    def _owe(self, report: Report) -> None:
-        """Note how far a job's worker time was from what its lane was charged."""
-        released = report.ending is not None and report.ending.outcome is None
-        actual = 0.0 if released else max((report.at - report.job.started_at).total_seconds(), 0.0)
-        actual = (
-            min(actual, sum(step.seconds for step in report.steps)) if report.job.expected < SLOW_SECONDS else actual
-        )
-        self._owed[report.job.lane_id] += actual - report.job.expected
-
-    def _settle(self) -> None:
-        """Correct the lanes' virtual time by what is owed."""
-        owed, self._owed = self._owed, defaultdict(float)
-        for lane_id, seconds in owed.items():
-            if abs(seconds) > 0.001:
-                row = Lane.objects.filter(pk=lane_id)
-                self._surely(lambda row=row, s=seconds: row.update(virtual_time=F("virtual_time") + s / F("weight")))  # type: ignore[misc]
 
     def _watch(self) -> None:
         """Look after what runs: time limits, hostages, cancel requests, debts."""
@@ -281,7 +200,7 @@ class Drain:
         if now >= self._next_cancel:
             self._next_cancel = now + CANCEL_SECONDS
             self._see_cancels()
-            self._settle()
+            self.writer.settle()
         for unit in list(self.units):
             late = _overdue(unit, now)
             if late is not None:
@@ -292,7 +211,7 @@ class Drain:
     def _see_cancels(self) -> None:
         tasks = {task.job.id: task for unit in self.units for task in unit.tasks()}
         rows = Job.objects.filter(pk__in=list(tasks), cancel_requested_at__isnull=False)
-        for pk in self._surely(lambda: list(rows.values_list("pk", flat=True))) if tasks else ():
+        for pk in surely(lambda: list(rows.values_list("pk", flat=True))) if tasks else ():
             tasks[pk].job.cancelled = True
 
     def _give_up(self, unit: Unit, late: StepTimeout) -> None:
@@ -334,25 +253,8 @@ class Drain:
         """The lease was ended by a rescue: what runs is no longer ours. Start over under a new lease."""
         finished = [report for unit in list(self.units) for report in self._abandon(unit, "the lease was lost")[1]]
         self._flush(finished)
-        self._surely(self.process.renew)
+        surely(self.process.renew)
         self._claimant = Claimant(self.process.lease.pk, self.process.label, self._expect)
-
-    def _surely(self, work: Callable[[], T]) -> T:
-        """Do `work`, again and again while the database is away: what is in hand must not be lost to a restart."""
-        tries = 0
-        while True:
-            try:
-                return work()
-            except DatabaseError as error:
-                if not is_away(error):
-                    raise
-                emit("engine.database_away", error=str(error)[:200], tries=tries)
-                connection.close()
-                time.sleep(RECONNECT_SECONDS[min(tries, len(RECONNECT_SECONDS) - 1)])
-                tries += 1
-
-
-_slugs: dict[int, str] = {}
 
 
 def _overdue(unit: Unit, now: float) -> StepTimeout | None:

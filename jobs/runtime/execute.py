@@ -95,7 +95,8 @@ def run_task(task: Task) -> Report:
         step = task.plan.steps[report.position]
         report.step_key = step.key
         _run_step(task, step, report)
-        if step.effect is not Effect.PURE and report.position < len(task.plan.steps):
+        stored_first = step.effect is not Effect.PURE or report.children
+        if stored_first and report.position < len(task.plan.steps):
             break
     if report.ending is None and report.position >= len(task.plan.steps):
         report.ending = _success(task, report)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from jobs.domain.work import ClaimedJob, Report
 from jobs.models import Queue
 from jobs.runtime.execute import Task, failed, failure_of
@@ -14,6 +16,9 @@ from workflows.kinds.base import ConfigError
 from workflows.models import WorkflowVersion
 from workflows.runtime import Plan, get_plan
 
+#: What building the plan of a version that cannot run on this worker raises.
+UNUSABLE = (ConfigError, ValidationError, WorkflowVersion.DoesNotExist)
+
 
 def prepare(job: ClaimedJob) -> Task | Report:
     """Return the job ready to run, or, when its version cannot run here, the report that says why."""
@@ -21,7 +26,7 @@ def prepare(job: ClaimedJob) -> Task | Report:
     job_policy = None if job.retry_policy is None else RetryPolicy.model_validate(job.retry_policy)
     try:
         plan = get_plan(job.version_id)
-    except (ConfigError, WorkflowVersion.DoesNotExist) as error:
+    except UNUSABLE as error:
         plan = Plan(job.version_id, job.workflow_id, (), None, 0.0)
         task = Task(job, plan, {}, queue, (job_policy, queue_policy))
         broken = PermanentError(f"The workflow's version cannot run on this worker: {error}")

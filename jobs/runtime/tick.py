@@ -8,7 +8,7 @@ from django.db.models import Q
 from jobs.models import EngineTick
 from jobs.services import bulk, leases, rescue
 from jobs.services.submit import prune_idempotency_keys
-from taskflow.lib.telemetry import span
+from taskflow.lib.telemetry import emit, span
 
 INTERVAL = timedelta(seconds=0.9)
 OVERDUE = timedelta(seconds=2)
@@ -25,9 +25,10 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
     with span("engine.tick") as fields:
         ended = leases.end_stale_leases(lease_seconds=settings.LEASE_SECONDS)
         fields["rescued"] = rescue.rescue_orphans(now=now, crash_budget=settings.CRASH_BUDGET)
+        if ended or fields["rescued"]:
+            emit("engine.rescue", jobs=fields["rescued"], leases=len(ended))
         fields["promoted"] = rescue.promote_due(now=now)
         fields["woken"] = rescue.wake_queues_with_work(now=now)
-        fields["leases"] = len(ended)
         bulk.continue_stale(now=now)
     if now.second == 0:
         prune_idempotency_keys(now=now)

@@ -13,7 +13,6 @@ from jobs.services.claim_sql import due_tenants
 from jobs.services.finish import cancel_requested
 from jobs.services.wake import wake, wake_on_commit
 from taskflow.lib.db import in_transaction
-from taskflow.lib.telemetry import emit
 
 BATCH = 500
 
@@ -78,10 +77,7 @@ def rescue_orphans(*, now: datetime, crash_budget: int) -> int:
     queues = list(Queue.objects.values_list("pk", flat=True))
     orphans = Job.objects.filter(~Exists(living), queue_id__in=queues, state=State.RUNNING.value)
     ids = list(orphans.values_list("pk", flat=True)[:BATCH])
-    count = sum(in_transaction(lambda pk=pk: _rescue(pk, now, crash_budget)) for pk in ids)  # type: ignore[misc]
-    if count:
-        emit("engine.rescue", jobs=count, leases=0)
-    return count
+    return sum(in_transaction(lambda pk=pk: _rescue(pk, now, crash_budget)) for pk in ids)  # type: ignore[misc]
 
 
 def _rescue(pk: int, now: datetime, crash_budget: int) -> bool:
