@@ -19,6 +19,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 
+from taskflow.programs import PROGRAMS
 from taskflow.supervisor import Program, Supervisor
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -112,29 +113,13 @@ class Command(BaseCommand):
     def serve(self, host: str, port: int) -> int:
         """Run web, worker and beat; return the exit code."""
         self.say("Starting web, worker and beat ...")
+        settings.HOST, settings.PORT = host, port
+        programs = [Program(name, command()) for name, command in PROGRAMS.items()]
         grace = settings.STOP_GRACE_SECONDS + EXTRA_GRACE
-        supervisor = Supervisor(programs(host, port), os.environ, grace, self.say)
+        supervisor = Supervisor(programs, os.environ, grace, self.say)
         code = supervisor.run(Announcement("127.0.0.1" if host == "0.0.0.0" else host, port, self.say))  # noqa: S104
         self.say("Everything has stopped.")
         return code
-
-
-def programs(host: str, port: int) -> list[Program]:
-    """Return what makes up the system. The commands are those of the containers, but for the numbers."""
-    python = sys.executable
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    web = [
-        python, "-m", "gunicorn", "taskflow.wsgi", "--bind", address, "--worker-class", "gthread",
-        "--log-level", "warning", "--workers", str(settings.WEB_PROCESSES), "--threads", str(settings.WEB_THREADS),
-    ]  # fmt: skip
-    pools = dict.fromkeys(["default", settings.WORKER_POOL])
-    worker = [
-        python, "-m", "celery", "--quiet", "-A", "taskflow", "worker", "--pool", "prefork", "--loglevel", "WARNING",
-        "--concurrency", str(settings.WORKER_PROCESSES), "--queues", ",".join(f"pool.{pool}" for pool in pools),
-        "--without-gossip", "--without-mingle", "--without-heartbeat",
-    ]  # fmt: skip
-    beat = [python, "-m", "celery", "--quiet", "-A", "taskflow", "beat", "--pidfile=", "--loglevel", "WARNING"]
-    return [Program("web", web), Program("worker", worker), Program("beat", beat)]
 
 
 def fingerprint_file() -> Path:
