@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -80,6 +80,11 @@ class HasScope(BasePermission):
         scope = required_scope(view, method)
         self.message = f"This API key lacks the scope {scope.value}."
         return scope.value in request.auth.scopes
+
+
+def key_of(request: Request) -> ApiKey:
+    """Return the key that `request` was let in with."""
+    return cast(ApiKey, request.auth)
 
 
 def required_scope(view: "APIView", method: str) -> Scope:

@@ -4,14 +4,15 @@ from datetime import UTC
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import BaseModel, Field
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from taskflow.lib.problems import PROBLEM_JSON
+from taskflow.lib.openapi import refusals
+from tenants.api import key_of
 from tenants.domain.roles import Scope
 from workflows.domain.fields import FieldType, InputField, Role, read_fields
 from workflows.models import Workflow
@@ -79,10 +80,12 @@ class WorkflowsView(APIView):
 
     required_scopes = Scope.WORKFLOWS_READ
 
-    @extend_schema(operation_id="list_workflows", summary="List workflows", responses={200: WorkflowListAnswer})
+    @extend_schema(
+        operation_id="list_workflows", summary="List workflows", responses={200: WorkflowListAnswer} | refusals()
+    )
     def get(self, request: Request) -> Response:
-        rows = Workflow.objects.for_tenant(request.auth.tenant_id).select_related("live_version").order_by("name", "id")
-        return Response({"results": [summary_of(row) for row in rows]})
+        rows = Workflow.objects.for_tenant(key_of(request).tenant_id).select_related("live_version")
+        return Response({"results": [summary_of(row) for row in rows.order_by("name", "id")]})
 
 
 class WorkflowView(APIView):
@@ -94,10 +97,10 @@ class WorkflowView(APIView):
         operation_id="get_workflow",
         summary="Read a workflow, with the fields its jobs take",
         parameters=[OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The slug of a workflow.")],
-        responses={200: WorkflowDetailAnswer, (404, PROBLEM_JSON): OpenApiResponse(dict, description="There is none.")},
+        responses={200: WorkflowDetailAnswer} | refusals(404),
     )
     def get(self, request: Request, slug: str) -> Response:
-        rows = Workflow.objects.for_tenant(request.auth.tenant_id).select_related("live_version")
+        rows = Workflow.objects.for_tenant(key_of(request).tenant_id).select_related("live_version")
         workflow = rows.filter(slug=slug).first()
         if workflow is None:
             raise NotFound(f"There is no workflow '{slug}'.")

@@ -55,9 +55,9 @@ def parse_instant(value: object) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         reason = "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z."
-        raise PydanticCustomError("instant", reason)  # type: ignore[arg-type]
+        raise PydanticCustomError("instant", reason)
     if moment.year not in YEARS:
-        raise PydanticCustomError("instant", f"Must be in the years {YEARS[0]} to {YEARS[-1]}.")  # type: ignore[arg-type]
+        raise PydanticCustomError("instant", f"Must be in the years {YEARS[0]} to {YEARS[-1]}.")
     return moment.astimezone(UTC)
 
 
@@ -69,9 +69,7 @@ def plain_text(value: str) -> str:
 
 
 Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=63)]
-Instant = Annotated[
-    datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})
-]
+Instant = Annotated[datetime, BeforeValidator(parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 CorrelationId = Annotated[str, Field(min_length=1, max_length=LONGEST_CORRELATION_ID), AfterValidator(plain_text)]
 
 

@@ -81,7 +81,7 @@ def _read(tenant_id: int, given: dict[str, Any], query: QueryDict) -> ListReques
     )
     if (given["finished_after"] or given["finished_before"]) and not wanted.states:
         wanted = replace(wanted, states=tuple(sorted(state.value for state in FINAL)))
-    before = decode_cursor(query["cursor"]) if "cursor" in query else None
+    before = decode_cursor(str(query["cursor"])) if "cursor" in query else None
     return ListRequest(wanted, _extra(given), before, _page_size(query.get("page_size", str(PAGE_SIZE))))
 
 

@@ -26,7 +26,7 @@ def correlation_id(request: Request) -> str:
 
 
 def traceparent(request: Request) -> str:
-    """Return the W3C traceparent; empty without one, or for one that is not valid, which the standard says to ignore."""
+    """Return the W3C traceparent; empty without one, or for a bad one, which the standard says to ignore."""
     value = request.headers.get("Traceparent", "").strip()
     return value if _TRACEPARENT.fullmatch(value) else ""
 

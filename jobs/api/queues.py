@@ -8,14 +8,15 @@ from rest_framework.views import APIView
 
 from jobs.api.answers import queue_answer
 from jobs.api.bodies import PauseBody, read_body
-from jobs.api.schema import refusals
 from jobs.api.shapes import QueueAnswer, QueueListAnswer
 from jobs.api.views import actor_of, tenant_id_of
 from jobs.models import Queue
 from jobs.queries.figures import queue_figures
 from jobs.services.queues import pause_lane, pause_queue, resume_lane, resume_queue
 from taskflow.lib.clock import utcnow
+from taskflow.lib.openapi import refusals
 from taskflow.lib.problems import invalid
+from tenants.api import key_of
 from tenants.domain.roles import Scope
 
 SLUG = OpenApiParameter("slug", str, OpenApiParameter.PATH, description="The slug of a queue.")
@@ -83,7 +84,7 @@ def _whole(request: Request) -> bool:
 
 
 def _require_fleet(request: Request) -> bool:
-    if Scope.FLEET.value not in request.auth.scopes:
+    if Scope.FLEET.value not in key_of(request).scopes:
         raise PermissionDenied(f"Only a key with the scope {Scope.FLEET.value} reaches beyond its tenant.")
     return True
 

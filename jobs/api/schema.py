@@ -3,32 +3,10 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter
 
 from jobs.api.filters import LARGEST_PAGE, PAGE_SIZE
-from jobs.api.shapes import ProblemAnswer
 from jobs.domain.states import State
-from taskflow.lib.problems import PROBLEM_JSON
-
-REFUSALS = {
-    400: "A field is wrong; `errors` names each with the reason.",
-    404: "There is none, or it belongs to another tenant.",
-    409: "The state of things does not allow it.",
-    413: "The body is larger than MAX_BODY_BYTES.",
-}
-ALWAYS = {
-    401: "No key, or one that is unknown, expired or revoked.",
-    403: "The key lacks the scope.",
-    429: "Too many requests of this key; see Retry-After.",
-}
-
-
-def refusals(*statuses: int) -> dict[Any, Any]:
-    """Return the problem responses of an endpoint: these statuses, and what every endpoint may answer."""
-    chosen = {status: REFUSALS[status] for status in statuses} | ALWAYS
-    return {
-        (status, PROBLEM_JSON): OpenApiResponse(ProblemAnswer, description=text) for status, text in chosen.items()
-    }
 
 
 def header(name: str, description: str) -> OpenApiParameter:

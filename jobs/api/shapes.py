@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from jobs.domain.states import State
+from taskflow.lib.openapi import FieldErrorAnswer
 
 
 class JobFailure(BaseModel):
@@ -106,13 +107,6 @@ class JobPageAnswer(BaseModel):
     next_cursor: str | None
 
 
-class FieldErrorAnswer(BaseModel):
-    """A field, as a dotted path, and what is wrong with it."""
-
-    field: str
-    reason: str
-
-
 class BulkItemAnswer(BaseModel):
     """What became of one item: 201 with the job, or 400 with the errors."""
 
@@ -150,15 +144,3 @@ class QueueListAnswer(BaseModel):
     """The queues."""
 
     results: list[QueueAnswer]
-
-
-class ProblemAnswer(BaseModel):
-    """Problem details, RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str
-    errors: list[FieldErrorAnswer] | None = None

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from jobs.api import bodies, headers
 from jobs.api.answers import errors_answer, job_answer, story_answer
 from jobs.api.filters import encode_cursor, parse_list_request
-from jobs.api.schema import IDEMPOTENCY_KEY, LIST_PARAMETERS, TRACING, refusals
+from jobs.api.schema import IDEMPOTENCY_KEY, LIST_PARAMETERS, TRACING
 from jobs.api.shapes import BulkAnswer, JobAnswer, JobPageAnswer, JobStoryAnswer
 from jobs.domain.submission import IdempotencyConflict, NewJob, SubmissionError
 from jobs.models import Job
@@ -23,7 +23,9 @@ from jobs.queries.story import find_job, get_job_story
 from jobs.services.control import NotCancellableError, NotRetryableError, UnknownStepError, cancel_job, retry_job
 from jobs.services.submit import submit_job, submit_jobs, submit_once
 from taskflow.lib.clock import utcnow
+from taskflow.lib.openapi import refusals
 from taskflow.lib.problems import FieldError, Refused, invalid
+from tenants.api import key_of
 from tenants.domain.roles import Scope
 
 JOB_ID = OpenApiParameter("uid", UUID, OpenApiParameter.PATH, description="The id of a job.")
@@ -31,12 +33,12 @@ JOB_ID = OpenApiParameter("uid", UUID, OpenApiParameter.PATH, description="The i
 
 def actor_of(request: Request) -> str:
     """Return who acts, for a job's log: the key, by its prefix."""
-    return f"api:{request.auth.prefix}"
+    return f"api:{key_of(request).prefix}"
 
 
 def tenant_id_of(request: Request) -> int:
     """Return the tenant that the request's key belongs to."""
-    return int(request.auth.tenant_id)
+    return key_of(request).tenant_id
 
 
 class JobsView(APIView):
@@ -53,9 +55,7 @@ class JobsView(APIView):
     )
     def get(self, request: Request) -> Response:
         asked = parse_list_request(tenant_id_of(request), request.query_params)
-        ids = list_ids(
-            tenant_id_of(request), asked.wanted, before=asked.before, size=asked.size + 1, extra=asked.extra
-        )
+        ids = list_ids(tenant_id_of(request), asked.wanted, before=asked.before, size=asked.size + 1, extra=asked.extra)
         more, ids = len(ids) > asked.size, ids[: asked.size]
         rows = _rows(tenant_id_of(request)).in_bulk(ids)
         cursor = encode_cursor(ids[-1]) if more else None
@@ -215,9 +215,7 @@ def _item_answer(item: Job | SubmissionError | list[FieldError]) -> dict[str, An
 
 def _retry(request: Request, job: Job, body: bodies.RetryBody) -> Job:
     try:
-        return retry_job(
-            job=job, actor=actor_of(request), now=utcnow(), from_step=body.from_step, payload=body.payload
-        )
+        return retry_job(job=job, actor=actor_of(request), now=utcnow(), from_step=body.from_step, payload=body.payload)
     except NotRetryableError as error:
         raise Refused(str(error), status=409, code="not-retryable") from error
     except UnknownStepError as error:

@@ -64,7 +64,8 @@ def get_job_story(job: Job, *, now: datetime, zone: tzinfo = UTC) -> JobStory:
 def get_situation(job: Job, events: list[Event], *, now: datetime, zone: tzinfo = UTC) -> Situation:
     """Return what the explanation of `job` is made of; `events` are its log's lines, oldest first."""
     last = next((event for event in reversed(events) if event.state), None)
-    lease = WorkerLease.objects.filter(pk=job.lease_id).first() if job.state == State.RUNNING else None
+    held = job.state == State.RUNNING and job.lease_id is not None
+    lease = WorkerLease.objects.filter(pk=job.lease_id or 0).first() if held else None
     return Situation(
         state=State(job.state),
         now=now,

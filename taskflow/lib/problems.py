@@ -115,7 +115,9 @@ def _headers(error: APIException) -> dict[str, str]:
 def flatten(detail: Any, field: str = "") -> list[FieldError]:
     """Return DRF's nested error details as (dotted field, reason) pairs."""
     if isinstance(detail, dict):
-        return [pair for key, value in detail.items() for pair in flatten(value, f"{field}.{key}" if field else str(key))]
+        return [
+            pair for key, value in detail.items() for pair in flatten(value, f"{field}.{key}" if field else str(key))
+        ]
     if isinstance(detail, list):
         return [pair for value in detail for pair in flatten(value, field)]
     return [(field, str(detail) if isinstance(detail, ErrorDetail) else repr(detail))]

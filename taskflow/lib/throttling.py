@@ -23,7 +23,7 @@ class KeyThrottle(BaseThrottle):
     """
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        limit = settings.API_REQUESTS_PER_MINUTE
+        limit: int = settings.API_REQUESTS_PER_MINUTE
         return limit <= 0 or count_request(_caller(request)) <= limit
 
     def wait(self) -> float:

@@ -153,10 +153,14 @@ def test_a_job_due_this_very_moment_says_so() -> None:
 @pytest.mark.parametrize(
     ("blocked", "expected"),
     [
-        ({"paused_at": at(-60)}, "The queue 'default' was paused at 14:02:08 UTC: it starts when somebody resumes the queue."),
+        (
+            {"paused_at": at(-60)},
+            "The queue 'default' was paused at 14:02:08 UTC: it starts when somebody resumes the queue.",
+        ),
         (
             {"lane_paused_at": at(-60)},
-            "This tenant's jobs in the queue 'default' were paused at 14:02:08 UTC: it starts when somebody resumes them.",
+            "This tenant's jobs in the queue 'default' were paused at 14:02:08 UTC: "
+            "it starts when somebody resumes them.",
         ),
         ({"workers": 0, "pool": "gpu"}, "No worker serves the pool 'gpu' at the moment: it starts when one comes up."),
         (

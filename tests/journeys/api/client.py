@@ -27,7 +27,9 @@ class Api:
     def get(self, path: str, query: Any = None, **headers: str) -> HttpResponse:
         return self.client.get(f"/api/v1/{path}", query, headers=self._headers(headers))  # type: ignore[return-value]
 
-    def post(self, path: str, body: Any = None, *, raw: bytes | None = None, kind: str = JSON, **headers: str) -> HttpResponse:
+    def post(
+        self, path: str, body: Any = None, *, raw: bytes | None = None, kind: str = JSON, **headers: str
+    ) -> HttpResponse:
         """Send `body` as JSON, or `raw` as it is."""
         data = json.dumps({} if body is None else body).encode() if raw is None else raw
         url = f"/api/v1/{path}"

@@ -99,7 +99,11 @@ def test_a_valid_traceparent_is_kept_and_an_invalid_one_is_ignored(api: Api, wor
         ({"priority": "7"}, "priority", "Must be a whole number."),
         ({"priority": True}, "priority", "Must be a whole number."),
         ({"priority": 10**30}, "priority", "Must be less than or equal to 1000."),
-        ({"run_at": "2031-06-01T12:00:00"}, "run_at", "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z."),
+        (
+            {"run_at": "2031-06-01T12:00:00"},
+            "run_at",
+            "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z.",
+        ),
         ({"run_at": "1893456000"}, "run_at", "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z."),
         ({"run_at": 1893456000}, "run_at", "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z."),
         ({"run_at": "0001-01-01T00:00:00+14:00"}, "run_at", "Must be in the years 1971 to 9998."),
@@ -109,7 +113,11 @@ def test_a_valid_traceparent_is_kept_and_an_invalid_one_is_ignored(api: Api, wor
         ({"correlation_id": "  "}, "correlation_id", "Must be text without control characters, and not blank."),
         ({"retry_policy": {"max_attempts": 0}}, "retry_policy.max_attempts", "Must be greater than or equal to 1."),
         ({"retry_policy": {"stratgy": "fixed"}}, "retry_policy.stratgy", "This field is not known."),
-        ({"retry_policy": {"cooldowns": {"429": -1}}}, "retry_policy.cooldowns.429", "Must be greater than or equal to 0."),
+        (
+            {"retry_policy": {"cooldowns": {"429": -1}}},
+            "retry_policy.cooldowns.429",
+            "Must be greater than or equal to 0.",
+        ),
         ({"colour": "red"}, "colour", "This field is not known."),
     ],
 )
