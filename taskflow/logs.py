@@ -30,6 +30,8 @@ _WORD = re.compile(r"[_\-. ]+")
 _SECRET_TEXT = re.compile(
     r"(\btf_[0-9a-f]{8}_)[0-9a-f]{64}|(\bbearer\s+)[^\s\"'\\]+|(://[^/\s:@\"']*:)[^/\s@\"']+(?=@)", re.I
 )
+#: Asked every few seconds by machines; written down only when the answer is not good.
+_PROBES = frozenset({"/health", "/ready", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -164,7 +166,10 @@ class RequestLog(RequestMiddleware):
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if request_id:
             response.headers["X-Request-ID"] = request_id
-        super().handle_response(request, response)
+        if request.path in _PROBES and response.status_code < 400:
+            structlog.contextvars.clear_contextvars()
+        else:
+            super().handle_response(request, response)
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

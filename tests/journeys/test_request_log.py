@@ -22,7 +22,11 @@ def boom(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("broken on purpose")
 
 
-urlpatterns = [path("who", WhoView.as_view()), path("boom", boom)]
+def probe(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(status=503 if "down" in request.GET else 200)
+
+
+urlpatterns = [path("who", WhoView.as_view()), path("boom", boom), path("ready", probe)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
@@ -77,6 +81,13 @@ def test_an_error_is_logged_once_with_its_traceback(client: Client, log: Log) ->
     assert line["request_id"] == answer["X-Request-ID"]
     assert "broken on purpose" in line["exception"]
     assert "classified" not in log.text.getvalue()
+
+
+def test_a_probe_is_written_down_only_when_the_answer_is_not_good(client: Client, log: Log) -> None:
+    assert client.get("/ready")["X-Request-ID"]
+    assert log.lines() == []
+    client.get("/ready?down")
+    assert log.line("request_finished")["code"] == 503
 
 
 def test_an_id_from_outside_is_ignored_unless_it_is_trusted(client: Client, settings: Any) -> None:
