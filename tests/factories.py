@@ -85,7 +85,8 @@ def make_version(
     version = WorkflowVersion.objects.create(workflow=workflow, number=number, **kept | fields)
     for position, step in enumerate(steps):
         key = step.get("key", f"step{position + 1}")
-        Step.objects.create(version=version, position=position, **{"key": key, "name": key.title()} | step)
+        row = Step(version=version, position=position, **{"key": key, "name": key.title()} | step)
+        Step.objects.bulk_create([row])
     if number is not None:
         workflow.live_version = version
         workflow.save(update_fields=["live_version"])

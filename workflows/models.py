@@ -2,11 +2,19 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 
 from taskflow.lib.fields import JSONTextField
 from taskflow.lib.ids import new_uid
 from tenants.models import Tenant, TenantScopedQuerySet
+
+
+class Immutable(Exception):
+    """A published version does not change; edit the draft, and publish that."""
+
+    def __init__(self) -> None:
+        super().__init__("A published version does not change. Edit the draft and publish it.")
 
 
 class Workflow(models.Model):
@@ -19,6 +27,7 @@ class Workflow(models.Model):
     label_singular = models.CharField(max_length=60, default="Job")
     label_plural = models.CharField(max_length=60, default="Jobs")
     queue = models.SlugField(max_length=50, default="default", help_text="The queue its jobs wait in.")
+    description = models.TextField(blank=True, default="")
     active = models.BooleanField(default=True)
     live_version = models.ForeignKey(
         "WorkflowVersion", models.SET_NULL, null=True, blank=True, related_name="+", editable=False
@@ -35,6 +44,35 @@ class Workflow(models.Model):
         return self.name
 
 
+class VersionQuerySet(models.QuerySet["WorkflowVersion"]):
+    """Versions, of which only drafts change. Deleting a whole workflow still takes its versions with it."""
+
+    def update(self, **kwargs: Any) -> int:
+        _refuse_if(self.filter(number__isnull=False).exists())
+        return super().update(**kwargs)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        _refuse_if(self.filter(number__isnull=False).exists())
+        return super().delete()
+
+
+class StepQuerySet(models.QuerySet["Step"]):
+    """Steps, of which only a draft's change. `bulk_create` is how a version is published with its steps."""
+
+    def update(self, **kwargs: Any) -> int:
+        _refuse_if(self.filter(version__number__isnull=False).exists())
+        return super().update(**kwargs)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        _refuse_if(self.filter(version__number__isnull=False).exists())
+        return super().delete()
+
+
+def _refuse_if(published: bool) -> None:
+    if published:
+        raise Immutable
+
+
 class WorkflowVersion(models.Model):
     """A snapshot of fields, policies and steps: the one editable draft (number is null), or published and immutable."""
 
@@ -49,6 +87,11 @@ class WorkflowVersion(models.Model):
     notes = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+
+    objects = VersionQuerySet.as_manager()
 
     class Meta:
         constraints = (
@@ -63,6 +106,20 @@ class WorkflowVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.workflow} (draft)" if self.number is None else f"{self.workflow} v{self.number}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save a draft, or a version that is just being published. Raises Immutable for one that is."""
+        _refuse_if(not self._state.adding and _is_published(self.pk))
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete a draft. Raises Immutable for a published version."""
+        _refuse_if(_is_published(self.pk))
+        return super().delete(*args, **kwargs)
+
+
+def _is_published(version_id: int | None) -> bool:
+    return WorkflowVersion.objects.filter(pk=version_id or 0, number__isnull=False).exists()
+
 
 class Step(models.Model):
     """One position in a version: its kind with a config, overrides, and what happens on an error."""
@@ -72,12 +129,14 @@ class Step(models.Model):
     key = models.SlugField(max_length=50)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=30)
-    config = JSONTextField(default=dict, blank=True)
+    config: Any = JSONTextField(default=dict, blank=True)
     on_error = models.CharField(
         max_length=10, choices=[("fail", "Fail the job"), ("continue", "Go on")], default="fail"
     )
     timeout = models.FloatField(null=True, blank=True, help_text="Seconds; empty for the kind's own limit.")
-    retry = JSONTextField(null=True, blank=True)
+    retry: Any = JSONTextField(null=True, blank=True)
+
+    objects = StepQuerySet.as_manager()
 
     class Meta:
         ordering = ("position",)
@@ -88,6 +147,16 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save a step of a draft. Raises Immutable for one of a published version."""
+        _refuse_if(_is_published(self.version_id))
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete a step of a draft. Raises Immutable for one of a published version."""
+        _refuse_if(_is_published(self.version_id))
+        return super().delete(*args, **kwargs)
 
 
 class Sample(models.Model):

@@ -6,12 +6,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from pydantic import ValidationError
-
-from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Spawn, StepError, Stop
+from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Snooze, Spawn, StepError, Stop, Wait
 from workflows.domain.retry import RetryPolicy
-from workflows.kinds.base import ConfigError, Effect, StepContext, StepKind
-from workflows.kinds.registry import KINDS
+from workflows.kinds.base import Effect, StepContext, StepKind
+from workflows.kinds.registry import make_runner
 from workflows.models import Step, WorkflowVersion
 
 
@@ -34,7 +32,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A version ready to run: its steps in order, the version's own retry policy, and the job's time limit in seconds."""
+    """A version ready to run: its steps in order, its own retry policy, and the job's time limit in seconds."""
 
     version_id: int
     workflow_id: int
@@ -42,26 +40,12 @@ class Plan:
     retry_policy: RetryPolicy | None
     timeout: float
 
-    def position_of(self, key: str) -> int:
-        """Return the position of the step `key`; raises KeyError."""
-        for position, step in enumerate(self.steps):
-            if step.key == key:
-                return position
-        raise KeyError(key)
-
 
 def build_step(step: Step) -> PlannedStep:
     """Make a step ready to run. Raises ConfigError, with the field, for an unknown kind or a wrong config."""
-    kind = KINDS.get(step.kind)
-    if kind is None:
-        raise ConfigError("kind", f"There is no step kind '{step.kind}'. Known: {', '.join(sorted(KINDS))}.")
-    try:
-        config = kind.Config.model_validate(step.config)
-        retry = None if step.retry is None else RetryPolicy.model_validate(step.retry)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(".".join(map(str, first["loc"])), first["msg"]) from error
-    return PlannedStep(step.key, step.name, step.kind, kind(config), step.on_error, step.timeout, retry)
+    runner = make_runner(step.kind, step.config)
+    retry = None if step.retry is None else RetryPolicy.model_validate(step.retry)
+    return PlannedStep(step.key, step.name, step.kind, runner, step.on_error, step.timeout, retry)
 
 
 def build_plan(version: WorkflowVersion) -> Plan:
@@ -78,17 +62,19 @@ def get_plan(version_id: int) -> Plan:
 
 
 def next_position(plan: Plan, position: int, outcome: Outcome) -> int:
-    """Return where a job goes on after `outcome` at `position`; `len(plan.steps)` when it is finished."""
+    """Return where a job goes on after `outcome` at `position`; `len(plan.steps)` when it is finished.
+
+    Raises PermanentError for a `goto` to no step, or to one that is not further on.
+    """
     if isinstance(outcome, Stop):
         return len(plan.steps)
-    if isinstance(outcome, Done) and outcome.goto is not None:
-        target = plan.position_of(outcome.goto)
-        if target <= position:
-            raise PermanentError(
-                f"Step '{plan.steps[position].key}' may only send a job forward, not to '{outcome.goto}'."
-            )
-        return target
-    return position + 1
+    if not isinstance(outcome, Done) or outcome.goto is None:
+        return position + 1
+    for later in range(position + 1, len(plan.steps)):
+        if plan.steps[later].key == outcome.goto:
+            return later
+    key = plan.steps[position].key
+    raise PermanentError(f"Step '{key}' sends the job to '{outcome.goto}', which is not a step further on.")
 
 
 def output_of(outcome: Outcome) -> Record:
@@ -102,18 +88,38 @@ def output_of(outcome: Outcome) -> Record:
 
 @dataclass(slots=True)
 class RunResult:
-    """What a run in memory gave: outputs by step key, the merged record, and the error of the step that failed."""
+    """What a run in memory gave.
+
+    `outputs` by step key in the order they ran, the merged `record`, and the error of the step that ended the run.
+    `skipped_errors` are those of steps that go on after an error. `paused` is set where a job would wait or snooze.
+    """
 
     outputs: dict[str, Record] = field(default_factory=dict)
     record: Record = field(default_factory=dict)
     failed_step: str | None = None
     error: StepError | None = None
+    skipped_errors: dict[str, StepError] = field(default_factory=dict)
+    paused: Outcome | None = None
+
+
+class UnexpectedError(PermanentError):
+    """The code of a step raised something that is no step error; `__cause__` is what it raised."""
+
+
+def run_step(step: PlannedStep, context: StepContext) -> Outcome:
+    """Run one step without effects outside. Raises StepError, also for what its code did not expect."""
+    try:
+        return step.runner.dry_run(context)
+    except StepError:
+        raise
+    except Exception as error:
+        raise UnexpectedError(f"{type(error).__name__}: {error}") from error
 
 
 def run_plan(
     plan: Plan, payload: Record, *, tenant: Mapping[str, Any], now: datetime, job: Mapping[str, Any] | None = None
 ) -> RunResult:
-    """Run every step of `plan` over `payload` in memory, without effects outside; an error ends the run and is returned.
+    """Run every step of `plan` over `payload` in memory, without effects outside; an error ends it and is returned.
 
     The first outcome that would make a job wait (Wait, Snooze) ends the run too.
     """
@@ -121,18 +127,28 @@ def run_plan(
     context = StepContext(payload=payload, steps=result.outputs, job=job or {"id": "sample"}, tenant=tenant, now=now)
     position = 0
     while position < len(plan.steps):
-        step = plan.steps[position]
-        try:
-            outcome = step.runner.dry_run(replace(context, record=result.record))
-            following = next_position(plan, position, outcome)
-        except StepError as error:
-            if step.on_error != "continue":
-                result.failed_step, result.error = step.key, error
-                return result
-            outcome, following = Done({}), position + 1
-        if not isinstance(outcome, (Done, Stop, Spawn)):
-            return result
-        result.outputs[step.key] = output_of(outcome)
-        result.record = result.record | output_of(outcome)
+        following = _run_next(plan, position, replace(context, record=result.record), result)
+        if following is None:
+            break
         position = following
     return result
+
+
+def _run_next(plan: Plan, position: int, context: StepContext, result: RunResult) -> int | None:
+    """Run the step at `position`, note in `result` what came of it, and return where to go on; None at the end."""
+    step = plan.steps[position]
+    try:
+        outcome = run_step(step, context)
+        following = next_position(plan, position, outcome)
+    except StepError as error:
+        if step.on_error != "continue":
+            result.failed_step, result.error = step.key, error
+            return None
+        result.skipped_errors[step.key] = error
+        outcome, following = Done({}), position + 1
+    if isinstance(outcome, (Wait, Snooze)):
+        result.paused = outcome
+        return None
+    result.outputs[step.key] = output_of(outcome)
+    result.record = result.record | output_of(outcome)
+    return following

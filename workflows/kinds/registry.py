@@ -1,8 +1,12 @@
 """The kinds of steps there are. A new kind is one file, its test and one line here."""
 
+import difflib
 from typing import Any
 
-from workflows.kinds.base import StepKind
+from pydantic import ValidationError
+
+from workflows.domain.definition import problems_of
+from workflows.kinds.base import ConfigError, StepKind
 from workflows.kinds.extract import Extract
 from workflows.kinds.http import Http
 from workflows.kinds.python import Python
@@ -18,6 +22,21 @@ def register(kind: type[StepKind[Any]]) -> type[StepKind[Any]]:
     """Add a kind under its name; a higher app calls this when it is ready."""
     KINDS[kind.name] = kind
     return kind
+
+
+def make_runner(kind: str, config: Any) -> StepKind[Any]:
+    """Return a step of this kind, ready to run. Raises ConfigError, with every problem, for what cannot run."""
+    found = KINDS.get(kind)
+    if found is None:
+        close = difflib.get_close_matches(kind, KINDS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(sorted(KINDS))}"
+        raise ConfigError("kind", f"there is no step kind '{kind}'; {hint}")
+    try:
+        typed = found.Config.model_validate(config)
+    except ValidationError as error:
+        problems = [(problem.place, problem.message) for problem in problems_of(error)]
+        raise ConfigError(*problems[0], problems=problems) from error
+    return found(typed)
 
 
 register(Extract)

@@ -1,0 +1,66 @@
+"""Checking a definition whole: its form, every step's config, and what steps say of one another."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from workflows.domain.definition import (
+    Definition,
+    DefinitionError,
+    Problem,
+    StepDefinition,
+    load_definition,
+    read_definition,
+    read_steps,
+)
+from workflows.kinds.base import ConfigError, StepKind, StepReference
+from workflows.kinds.registry import make_runner
+
+
+def check_file(text: str) -> Definition:
+    """Return the definition a workflow file holds. Raises DefinitionError with everything that is wrong with it."""
+    return check_definition(load_definition(text))
+
+
+def check_definition(data: Any) -> Definition:
+    """Return the definition that plain data holds. Raises DefinitionError with everything that is wrong with it."""
+    definition, problems = read_definition(data)
+    steps = read_steps(data)
+    keys = [step.key for _, step in steps]
+    for index, step in steps:
+        problems += _step_problems(index, step, keys)
+    if definition is None or problems:
+        raise DefinitionError(problems)
+    return definition
+
+
+def _step_problems(index: int, step: StepDefinition, keys: Sequence[str]) -> Iterator[Problem]:
+    place = f"steps.{index}"
+    try:
+        runner = make_runner(step.kind, step.config)
+    except ConfigError as error:
+        for field, message in error.problems:
+            yield Problem(f"{place}.kind" if field == "kind" else f"{place}.config.{field}".rstrip("."), message)
+        return
+    yield from _reference_problems(f"{place}.config", step.key, runner, keys)
+
+
+def _reference_problems(place: str, own: str, runner: StepKind[Any], keys: Sequence[str]) -> Iterator[Problem]:
+    before, after = keys[: keys.index(own)], keys[keys.index(own) + 1 :]
+    for reference in runner.references:
+        if reference.key not in before:
+            yield Problem(
+                f"{place}.{reference.field}", _why(reference, own, keys, "comes later, so it has no output yet")
+            )
+    for aim in runner.aims:
+        if aim.key not in after:
+            yield Problem(f"{place}.{aim.field}", _why(aim, own, keys, "comes earlier; a job only goes forward"))
+
+
+def _why(reference: StepReference, own: str, keys: Sequence[str], otherwise: str) -> str:
+    if reference.key == own:
+        return f"'{own}' is this step itself"
+    if reference.key in keys:
+        return f"the step '{reference.key}' {otherwise}"
+    close = difflib.get_close_matches(reference.key, keys, n=1)
+    return f"there is no step '{reference.key}'" + (f", did you mean '{close[0]}'?" if close else "")

@@ -1,0 +1,137 @@
+"""Workflow files: taking them in as drafts, and giving them out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from taskflow.lib.db import in_transaction
+from tenants.models import Tenant
+from workflows.domain.definition import Definition, DefinitionError, StepDefinition
+from workflows.domain.yamlfile import dump_yaml
+from workflows.models import Sample, Step, Workflow, WorkflowVersion
+from workflows.services.checking import check_definition
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did. `publishable` is false where the live version says the same as the draft already."""
+
+    workflow: Workflow
+    created: bool
+    publishable: bool
+
+
+def import_workflow(*, tenant: Tenant, definition: Definition) -> Imported:
+    """Make `definition`, which was checked, the draft of the tenant's workflow of that slug; make that if it is new.
+
+    Labels, queue and description belong to the workflow and hold at once. Samples are replaced if the definition has
+    any say about them.
+    """
+    return in_transaction(lambda: _import(tenant, definition))
+
+
+def _import(tenant: Tenant, definition: Definition) -> Imported:
+    kept = {
+        "name": definition.name,
+        "description": definition.description,
+        "label_singular": definition.labels.singular,
+        "label_plural": definition.labels.plural,
+        "queue": definition.queue,
+    }
+    workflow, created = Workflow.objects.update_or_create(tenant=tenant, slug=definition.slug, defaults=kept)
+    write_draft(workflow, definition)
+    if definition.samples is not None:
+        _write_samples(workflow, definition)
+    return Imported(workflow, created, publishable=not _says_the_same(workflow, definition))
+
+
+def write_draft(workflow: Workflow, definition: Definition) -> WorkflowVersion:
+    """Make the workflow's draft say what `definition` says; belongs in a transaction."""
+    policy = definition.retry_policy
+    kept = {
+        "workflow": workflow,
+        "fields": [field.model_dump(mode="json", exclude_defaults=True) for field in definition.fields],
+        "retry_policy": None if policy is None else policy.model_dump(mode="json"),
+        "timeout": definition.timeout,
+    }
+    draft, _ = WorkflowVersion.objects.update_or_create(draft_of=workflow, defaults=kept)
+    draft.steps.all().delete()
+    rows = enumerate(map(_step_row, definition.steps))
+    Step.objects.bulk_create(Step(version=draft, position=position, **row) for position, row in rows)
+    return draft
+
+
+def _step_row(step: StepDefinition) -> dict[str, Any]:
+    return {
+        "key": step.key,
+        "name": step.shown_name,
+        "kind": step.kind,
+        "config": step.config,
+        "on_error": step.on_error,
+        "timeout": step.timeout,
+        "retry": None if step.retry is None else step.retry.model_dump(mode="json"),
+    }
+
+
+def _write_samples(workflow: Workflow, definition: Definition) -> None:
+    workflow.samples.all().delete()
+    Sample.objects.bulk_create(Sample(workflow=workflow, **dict(sample)) for sample in definition.samples or ())
+
+
+def _says_the_same(workflow: Workflow, definition: Definition) -> bool:
+    if workflow.live_version is None:
+        return False
+    try:
+        live = definition_of(workflow.live_version)
+    except DefinitionError:
+        return False
+    return (live.fields, live.retry_policy, live.timeout) == (
+        definition.fields,
+        definition.retry_policy,
+        definition.timeout,
+    ) and live.steps == tuple(step.model_copy(update={"name": step.shown_name}) for step in definition.steps)
+
+
+def definition_of(version: WorkflowVersion) -> Definition:
+    """Return a version with its workflow and samples as a definition. Raises DefinitionError if it cannot be one."""
+    return check_definition(data_of(version))
+
+
+def data_of(version: WorkflowVersion) -> dict[str, Any]:
+    """Return a version with its workflow and samples as plain data in the form of a file."""
+    workflow = version.workflow
+    return {
+        "slug": workflow.slug,
+        "name": workflow.name,
+        "description": workflow.description,
+        "labels": {"singular": workflow.label_singular, "plural": workflow.label_plural},
+        "queue": workflow.queue,
+        "fields": version.fields,
+        "retry_policy": version.retry_policy,
+        "timeout": version.timeout,
+        "steps": [_step_data(step) for step in version.steps.order_by("position")],
+        "samples": [
+            {"name": sample.name, "input": sample.input, "expected": sample.expected}
+            for sample in workflow.samples.order_by("id")
+        ]
+        or None,
+    }
+
+
+def _step_data(step: Step) -> dict[str, Any]:
+    return {
+        "key": step.key,
+        "name": step.name,
+        "kind": step.kind,
+        "config": step.config,
+        "on_error": step.on_error,
+        "timeout": step.timeout,
+        "retry": step.retry,
+    }
+
+
+def export_workflow(workflow: Workflow) -> str:
+    """Return the workflow's draft as a file; the live version where there is no draft. Raises DefinitionError."""
+    version = WorkflowVersion.objects.filter(draft_of=workflow).first() or workflow.live_version
+    if version is None:
+        raise DefinitionError([])
+    return dump_yaml(definition_of(version).to_data())
