@@ -24,7 +24,7 @@ _POSTCODE = re.compile(
 )
 #: Amounts, times, dates, phone numbers, web and mail addresses.
 _OTHER = re.compile(
-    r"\d[.,]\d\d(?!\d)|\d:\d\d|\d[/-]\d{1,2}[/-]\d{2}|\d{2,4}[- ]\d{6,8}(?!\d)|\d{3,4}[- ]\d{4}(?!\d)|@\w|\d{9}"
+    r"\d\.\d\d(?!\d)|\d:\d\d|\d[/-]\d{1,2}[/-]\d{2}|\d{2,4}[- ]\d{6,8}(?!\d)|\d{3,4}[- ]\d{4}(?!\d)|@\w|\d{9}"
 )
 _PLACE = re.compile(r"[^\W\d_](?:[^\W\d_]|[' .-]){2,30}")
 SURE = 3

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import regex  # type: ignore[import-untyped]  # it ships no types; only this file uses it
+import regex
+
+from workflows.domain.regexes import compile_regex
 
 #: Seconds that all searches of one step over one text may take. Sensible patterns take microseconds; a catastrophic
 #: one ("(a+)+b") never ends by itself.
@@ -14,10 +16,6 @@ T = TypeVar("T")
 
 class PatternTimeout(Exception):
     """The patterns took longer than their budget."""
-
-
-class PatternError(ValueError):
-    """A pattern is not a regular expression; the message says where."""
 
 
 class Budget:
@@ -40,14 +38,11 @@ class Budget:
 
 
 class Pattern:
-    """A regular expression over a whole text: `^` and `$` are the ends of a line."""
+    """A regular expression over a whole text: `^` and `$` are the ends of a line. Raises RegexError."""
 
     def __init__(self, source: str, *, ignore_case: bool = True) -> None:
         flags = regex.MULTILINE | (regex.IGNORECASE if ignore_case else 0)
-        try:
-            self._pattern = regex.compile(source, flags)
-        except regex.error as error:
-            raise PatternError(f"is not a regular expression: {error}") from None
+        self._pattern = compile_regex(source, flags)
         self.groups: dict[str, int] = dict(self._pattern.groupindex)
         self.count: int = self._pattern.groups
 

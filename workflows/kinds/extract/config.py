@@ -158,11 +158,13 @@ class ConstantRule(StepConfig):
     value: str = Field(title="Value", max_length=1000)
 
 
-Rule = Annotated[
+# fmt: off
+AnyRule = (
     RegexRule | AfterLabelRule | KeyValueRule | PathRule | LinesRule | DateRule | MoneyRule | CompanyRule | AddressRule
-    | ChoiceRule | FieldRule | ConstantRule,
-    Field(discriminator="rule"),
-]  # fmt: skip
+    | ChoiceRule | FieldRule | ConstantRule
+)
+# fmt: on
+Rule = Annotated[AnyRule, Field(discriminator="rule")]
 
 
 class Case(StrEnum):

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from workflows.domain.extraction.paths import look_up
 from workflows.domain.extraction.patterns import LIMIT, Budget, PatternTimeout
 from workflows.domain.extraction.text import Document
 from workflows.domain.extraction.values import FieldType, NotOfType, convert
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record
 from workflows.kinds.base import ConfigError, Effect, StepContext, StepKind
-from workflows.kinds.extract.config import Case, Clean, ExtractConfig, FieldConfig, FieldRule
-from workflows.kinds.extract.rules import Finder, Source, compile_path, compile_rule
+from workflows.kinds.extract.config import AnyRule, Case, Clean, ExtractConfig, FieldConfig, FieldRule, PathRule
+from workflows.kinds.extract.rules import Finder, Source, check_path, compile_rule, look_up
 
 JSON_TYPES = {FieldType.NUMBER: "number", FieldType.MONEY: "number", FieldType.INTEGER: "integer"}
 
@@ -32,20 +31,38 @@ class Extract(StepKind[ExtractConfig]):
     effect = Effect.PURE
 
     def prepare(self) -> None:
-        self.path = compile_path(self.config.source, "source") if self.config.source else None
         self.fields: list[PlannedField] = []
+        if self.config.source is not None:
+            self._check_path(self.config.source, "source")
         for index, field in enumerate(self.config.fields):
             self._check_names(field, index)
-            self.fields.append(_plan(field, index))
+            finders = [self._finder(rule, f"fields.{index}.rules.{place}") for place, rule in enumerate(field.rules)]
+            self.fields.append(PlannedField(field, tuple(finder for finder in finders if finder)))
+
+    def _check_path(self, path: str, place: str) -> None:
+        try:
+            check_path(path, place)
+        except ConfigError as error:
+            self.problem(error.field, error.message)
+        if path.startswith("steps."):
+            self.refer(place, (path.split(".")[1],))
 
     def _check_names(self, field: FieldConfig, index: int) -> None:
         above = {planned.config.name for planned in self.fields}
         if field.name in above:
-            raise ConfigError(f"fields.{index}.name", f"There are two fields '{field.name}'.")
+            self.problem(f"fields.{index}.name", f"there are two fields '{field.name}'")
         for place, rule in enumerate(field.rules):
             if isinstance(rule, FieldRule) and rule.name not in above:
-                where = f"fields.{index}.rules.{place}.name"
-                raise ConfigError(where, f"There is no field '{rule.name}' above this one.")
+                self.problem(f"fields.{index}.rules.{place}.name", f"there is no field '{rule.name}' above this one")
+
+    def _finder(self, rule: AnyRule, place: str) -> tuple[str, Finder] | None:
+        if isinstance(rule, PathRule):
+            self._check_path(rule.path, f"{place}.path")
+        try:
+            return rule.rule, compile_rule(rule)
+        except ConfigError as error:
+            self.problem(f"{place}.{error.field}", error.message)
+            return None
 
     def run(self, context: StepContext) -> Outcome:
         data = {"payload": context.payload, "steps": context.steps, "record": context.record}
@@ -59,9 +76,9 @@ class Extract(StepKind[ExtractConfig]):
         return Done(found)
 
     def _text(self, data: Record) -> str:
-        if self.path is None:
+        if self.config.source is None:
             return ""
-        text = look_up(data, self.path)
+        text = look_up(data, self.config.source)
         if not isinstance(text, str):
             raise PermanentError(f"There is no text at {self.config.source}.")
         if len(text) > self.config.max_length:
@@ -76,16 +93,6 @@ class Extract(StepKind[ExtractConfig]):
 def _schema(field: FieldConfig) -> dict[str, Any]:
     kind = "string" if field.as_printed else JSON_TYPES.get(field.type, "string")
     return {"type": kind if field.required else [kind, "null"], "description": field.description}
-
-
-def _plan(field: FieldConfig, index: int) -> PlannedField:
-    finders = []
-    for place, rule in enumerate(field.rules):
-        try:
-            finders.append((rule.rule, compile_rule(rule)))
-        except ConfigError as error:
-            raise ConfigError(f"fields.{index}.rules.{place}.{error.field}", error.message) from None
-    return PlannedField(field, tuple(finders))
 
 
 def _extract(field: PlannedField, source: Source) -> str | int | float | None:

@@ -11,11 +11,12 @@ from workflows.domain.extraction.dates import best_date
 from workflows.domain.extraction.lines import LineSelection, after_label, key_value, select_lines
 from workflows.domain.extraction.money import LabelPoints, MoneyFinder, MoneyRules, amount_pattern, show
 from workflows.domain.extraction.names import NameRules, find_company
-from workflows.domain.extraction.paths import PathError, look_up, parse_path
-from workflows.domain.extraction.patterns import Budget, Pattern, PatternError
+from workflows.domain.extraction.patterns import Budget, Pattern
 from workflows.domain.extraction.text import Document, Phrases
+from workflows.domain.regexes import RegexError
 from workflows.kinds.base import ConfigError, StepConfig
 from workflows.kinds.extract import config
+from workflows.kinds.language import MISSING, at_path, is_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,20 @@ def compile_pattern(source: str, field: str, *, ignore_case: bool = True) -> Pat
     """Compile a pattern a person wrote; raises ConfigError."""
     try:
         return Pattern(source, ignore_case=ignore_case)
-    except PatternError as error:
-        raise ConfigError(field, f"'{source}' {error}.") from None
+    except RegexError as error:
+        raise ConfigError(field, str(error)) from None
 
 
-def compile_path(path: str, field: str) -> tuple[str | int, ...]:
-    """Parse a path that starts at payload, steps or record; raises ConfigError."""
-    try:
-        parts = parse_path(path)
-    except PathError as error:
-        raise ConfigError(field, f"{error}.") from None
-    if parts[0] not in ("payload", "steps", "record"):
-        raise ConfigError(field, f"'{path}' must start with payload, steps or record.")
-    return parts
+def check_path(path: str, field: str) -> None:
+    """Check that a path starts at payload, steps or record; raises ConfigError."""
+    if not is_path(path) or path.split(".")[0].split("[")[0] not in ("payload", "steps", "record"):
+        raise ConfigError(field, f"'{path}' is not a path like payload.items[0].name (or steps..., record...)")
+
+
+def look_up(data: Mapping[str, Any], path: str) -> Any:
+    """Return what stands at `path`; None where there is nothing."""
+    found = at_path(data, path)
+    return None if found is MISSING else found
 
 
 @singledispatch
@@ -86,8 +88,7 @@ def _(rule: config.KeyValueRule) -> Finder:
 
 @compile_rule.register
 def _(rule: config.PathRule) -> Finder:
-    path = compile_path(rule.path, "path")
-    return lambda source: look_up(source.data, path)
+    return lambda source: look_up(source.data, rule.path)
 
 
 @compile_rule.register
