@@ -35,7 +35,15 @@ def in_turn(lanes: Sequence[LaneShare]) -> list[LaneShare]:
     """Return the lanes that have work in the order they are served, idle ones lifted to the present virtual time."""
     present = present_virtual_time(lanes)
     lifted = [replace(lane, virtual_time=max(lane.virtual_time, present)) if lane.idle else lane for lane in lanes]
-    return sorted(lifted, key=lambda lane: (lane.virtual_time, lane.id))
+    return sorted(lifted, key=turn)
+
+
+def turn(lane: LaneShare) -> tuple[float, bool, int]:
+    """Return what lanes are ordered by: the least virtual time first, and of level ones the one that comes back.
+
+    The other way round, one that comes back would be lifted level again at each claim, and never be served.
+    """
+    return lane.virtual_time, not lane.idle, lane.id
 
 
 def charge(lane: LaneShare, seconds: float) -> float:

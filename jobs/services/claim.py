@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db.models import F
 
 from jobs.domain.chunks import CHUNK_JOBS, Candidate, Room, Taking
-from jobs.domain.fairness import LaneShare, charge, in_turn
+from jobs.domain.fairness import LaneShare, charge, in_turn, turn
 from jobs.domain.states import EventKind, State
 from jobs.domain.work import ClaimedJob
 from jobs.models import Event, Queue, StepRun
@@ -137,7 +137,7 @@ def _lock(lanes: Sequence[LaneShare], *, wait: bool) -> list[LaneShare]:
         replace(lane, virtual_time=max(lane.virtual_time, lifted[lane.id]))
         for lane in sql.lock_lanes(list(lifted), wait=wait)
     ]
-    return sorted(locked, key=lambda lane: (lane.virtual_time, lane.id))
+    return sorted(locked, key=turn)
 
 
 def _pick(queue_id: int, lanes: Sequence[LaneShare], taking: Taking, limit: int, claimant: Claimant) -> list[_Pick]:
