@@ -1,0 +1,1 @@
+"""Job tables as a Django team would write them by hand."""
