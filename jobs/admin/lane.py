@@ -30,8 +30,13 @@ class LaneAdmin(TenantScopedAdmin):
     actions = ("pause", "resume")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("is_paused", "seconds_used")
         fixed = ("queue", "tenant", "is_paused", "seconds_used")
         return fixed if is_fleet_operator(request) else (*fixed, "weight")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
     @admin.display(description="Paused")
     def is_paused(self, obj: Lane) -> str:

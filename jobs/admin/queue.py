@@ -64,6 +64,14 @@ class QueueAdmin(ModelAdmin):  # type: ignore[misc]
             may_change=fleet if whole else allowed(request, Permission.PAUSE_LANES),
         )
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if not is_fleet_operator(request):
+            raise PermissionDenied("Only who runs the deployment edits whole queues.")
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        return response
+
     def pause_view(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Pause or resume, whichever the form says: the whole queue, or the current tenant's lane in it."""
         queue, tenant = self._target(request, slug)

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from jobs.admin.access import allowed, is_fleet_operator, tenant_of, zone_of
@@ -51,6 +53,8 @@ class WorkerLeaseAdmin(ModelAdmin):  # type: ignore[misc]
     """Worker processes. They belong to no tenant; those who act on jobs see whether anybody works on them."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied("Your role does not allow you to see the workers.")
         tenant = tenant_of(request)
         workers = list_workers(database_now())
         return render_page(
@@ -62,6 +66,11 @@ class WorkerLeaseAdmin(ModelAdmin):  # type: ignore[misc]
             workers=workers,
             alive=[worker for worker in workers if worker.state == "alive"],
         )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:jobs_workerlease_changelist"))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -5,7 +5,11 @@
   let waited = 0;
 
   const boxes = (form) => [...form.querySelectorAll('input[name="job"]')];
-  const isBusy = (part) => part.querySelector("input:checked, .htmx-request") !== null || part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+  const isBusy = (part) => {
+    const field = document.activeElement;
+    const typing = part.contains(field) && field.matches("input:not([type=checkbox]), select, textarea");
+    return typing || part.querySelector("input:checked") !== null;
+  };
 
   // A part is asked for again every `data-live` seconds, unless nobody looks or somebody works in it.
   setInterval(() => {

@@ -64,7 +64,8 @@ class WorkflowAdmin(TenantScopedAdmin):
 
     @admin.display(description=_("Jobs"))
     def jobs(self, obj: Workflow) -> str:
-        return format_html('<a class="tf-textlink" href="{}">{}</a>', reverse("admin:jobs_job_of", args=[obj.slug]), _("Show"))
+        jobs = f"{reverse('admin:jobs_job_of', args=[obj.slug])}?tenant={obj.tenant.slug}"
+        return format_html('<a class="tf-textlink" href="{}">{}</a>', jobs, _("Show"))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
