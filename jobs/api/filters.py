@@ -76,7 +76,8 @@ def _read(tenant_id: int, given: dict[str, Any], query: QueryDict) -> ListReques
         queue_id=_queue_id(given["queue"]),
         states=tuple(given["state"]),
         created_from=given["created_after"],
-        created_to=given["created_before"],
+        # What finished before a moment was created before it, and ids can be searched by that.
+        created_to=min(filter(None, (given["created_before"], given["finished_before"])), default=None),
         correlation_id=given["correlation_id"],
     )
     if (given["finished_after"] or given["finished_before"]) and not wanted.states:

@@ -7,7 +7,14 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from rest_framework.exceptions import APIException, ErrorDetail, NotFound, PermissionDenied, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    ErrorDetail,
+    NotFound,
+    PermissionDenied,
+    UnsupportedMediaType,
+    ValidationError,
+)
 from structlog.contextvars import get_contextvars
 
 from taskflow.lib.fields import dump_json
@@ -98,7 +105,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
         return None
     request = context["request"]._request
     if not isinstance(error, Refused):
-        return problem(request, error.status_code, str(error.detail), headers=_headers(error))
+        hint = " Send the body as application/json." if isinstance(error, UnsupportedMediaType) else ""
+        return problem(request, error.status_code, f"{error.detail}{hint}", headers=_headers(error))
     return problem(
         request, error.status_code, str(error.detail), code=error.problem_code, errors=error.errors, **error.members
     )

@@ -139,7 +139,7 @@ def test_every_naughty_string_is_kept_in_a_payload(api: Api, workflow: Workflow)
 
 def everything(api: Api) -> Iterator[dict[str, Any]]:
     """All jobs by the list, newest first."""
-    cursor = {}
+    cursor: dict[str, str] = {}
     while True:
         page = read(api.get("jobs", {"page_size": 200} | cursor))
         yield from page["results"]

@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Job, Queue
 from taskflow.lib.clock import utcnow
@@ -169,6 +171,13 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read_whole(api: Api, work
     settings.MAX_BODY_BYTES = 2000
     answer = api.post("jobs", {"workflow": "receipts", "payload": {"text": "x" * 2000}})
     assert read(answer, 413)["detail"] == "The body is larger than 2000 bytes."
+
+
+def test_taking_a_job_in_costs_few_queries(api: Api, workflow: Workflow) -> None:
+    send(api)
+    with CaptureQueriesContext(connection) as queries:
+        send(api)
+    assert len(queries) <= 6
 
 
 def test_a_timestamp_in_the_answer_is_utc(api: Api, workflow: Workflow) -> None:

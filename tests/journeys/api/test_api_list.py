@@ -27,10 +27,11 @@ def uids(*jobs: Job) -> list[str]:
 
 def pages(api: Api, **query: Any) -> list[list[str]]:
     """Follow `next` to the end."""
-    found, address = [], "/api/v1/jobs"
+    found: list[list[str]] = []
+    address = "/api/v1/jobs"
     while address:
         headers = {"Authorization": f"Bearer {api.key}"}
-        page = read(api.client.get(address, query if not found else None, headers=headers))  # type: ignore[arg-type]
+        page = read(api.client.get(address, query if not found else None, headers=headers))
         found.append([job["id"] for job in page["results"]])
         address = page["next"]
     return found

@@ -66,7 +66,8 @@ def test_a_method_that_is_not_served_names_those_that_are(api: Api, workflow: Wo
 @pytest.mark.django_db
 def test_a_form_is_not_json(api: Api) -> None:
     answer = api.post("jobs", raw=b"workflow=receipts", kind="application/x-www-form-urlencoded")
-    check(answer, 415, 'Unsupported media type "application/x-www-form-urlencoded" in request.')
+    said = 'Unsupported media type "application/x-www-form-urlencoded" in request. Send the body as application/json.'
+    check(answer, 415, said)
 
 
 @pytest.mark.django_db
