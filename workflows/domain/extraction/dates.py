@@ -1,7 +1,7 @@
 """Finding a printed date: many formats, and the words that stand beside the right one."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -84,14 +84,19 @@ def find_dates(lines: Sequence[str], order: DateOrder = DateOrder.DAY_FIRST) -> 
                 yield FoundDate(match[0], *read, index, match.start())
 
 
-def label_of(lines: Sequence[str], found: FoundDate, reach: int) -> str:
-    """Return what stands before a date: on its line, else on the nearest of the `reach` lines above that has words."""
+def label_of(lines: Sequence[str], found: FoundDate, dated: Collection[int], reach: int) -> str:
+    """Return what stands before a date: on its line, else on the nearest line with words of the `reach` above.
+
+    Lines with a date of their own, which are in `dated`, label that one.
+    """
     before = lines[found.line][: found.start]
     if any(map(str.isalpha, before)):
         return before
-    for line in reversed(lines[max(0, found.line - reach) : found.line]):
-        if any(map(str.isalpha, line)):
-            return line
+    for index in range(found.line - 1, max(-1, found.line - 1 - reach), -1):
+        if index in dated:
+            break
+        if any(map(str.isalpha, lines[index])):
+            return lines[index]
     return ""
 
 
@@ -103,8 +108,11 @@ def best_date(
     A date in the unexpected order comes last: it is more often a part of a number.
     """
 
+    dates = list(find_dates(lines, order))
+    dated = {found.line for found in dates}
+
     def rank(found: FoundDate) -> tuple[bool, int]:
-        label = label_of(lines, found, reach)
+        label = label_of(lines, found, dated, reach)
         return found.swapped, 2 if avoid.find(label) else 0 if prefer.find(label) else 1
 
-    return min(find_dates(lines, order), key=rank, default=None)
+    return min(dates, key=rank, default=None)

@@ -44,16 +44,16 @@ class NameFinder:
         self.details = next((i for i, line in enumerate(self.lines) if self._is_detail(line)), len(self.lines))
 
     def find(self) -> str | None:
-        """Return the name with the lines it began on; None when no line can be a name."""
+        """Return the name with the lines it began on, and one it goes on on; None when no line can be a name."""
         scores = {index: self._score(index) for index in range(len(self.names)) if self._may_be_name(index)}
         if not scores:
             return None
-        best = max(scores, key=lambda index: scores[index])
-        name = self.names[best]
-        while best - 1 in scores and self._is_rest(name):
-            best -= 1
-            name = f"{self.names[best]} {name}"
-        return name
+        first = last = max(scores, key=lambda index: scores[index])
+        while first - 1 in scores and self._is_rest(" ".join(self.names[first : last + 1])):
+            first -= 1
+        if last + 1 in scores and not self._form(self.names[last]) and self._is_rest(self.names[last + 1]):
+            last += 1
+        return " ".join(self.names[first : last + 1])
 
     def _name(self, line: str) -> str:
         owner = self.rules.owner.find(line)
@@ -68,7 +68,7 @@ class NameFinder:
 
     def _may_be_name(self, index: int) -> bool:
         name = self.names[index]
-        unlike = ":" in name or self._is_number(index) or self._is_detail(self.lines[index])
+        unlike = ":" in name or name.startswith("(") or self._is_number(index) or self._is_detail(self.lines[index])
         return count_letters(name) > 2 and not unlike and self.rules.skip.find(name) is None
 
     def _is_number(self, index: int) -> bool:

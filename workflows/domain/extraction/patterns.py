@@ -8,9 +8,6 @@ import regex
 
 from workflows.domain.regexes import compile_regex
 
-#: Seconds that all searches of one step over one text may take. Sensible patterns take microseconds; a catastrophic
-#: one ("(a+)+b") never ends by itself.
-LIMIT = 2.0
 T = TypeVar("T")
 
 
@@ -19,9 +16,12 @@ class PatternTimeout(Exception):
 
 
 class Budget:
-    """The seconds that searches may take together."""
+    """The seconds that searches may take together.
 
-    def __init__(self, seconds: float = LIMIT) -> None:
+    Sensible patterns take microseconds; a catastrophic one ("(a|aa)+$") never ends by itself.
+    """
+
+    def __init__(self, seconds: float) -> None:
         self.left = seconds
 
     def spend(self, search: Callable[[float], T]) -> T:

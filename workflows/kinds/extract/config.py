@@ -207,4 +207,7 @@ class ExtractConfig(StepConfig):
         "payload.text", title="Text", max_length=300, description="Path to the text; empty when only paths are used."
     )
     max_length: int = Field(200_000, ge=1, le=2_000_000, title="Longest text", description="Characters.")
+    pattern_seconds: float = Field(
+        2.0, gt=0, le=60, title="Time for patterns", description="Seconds all patterns may take for one text."
+    )
     fields: tuple[FieldConfig, ...] = Field(title="Fields", min_length=1, max_length=100)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from workflows.domain.extraction.patterns import LIMIT, Budget, PatternTimeout
+from workflows.domain.extraction.patterns import Budget, PatternTimeout
 from workflows.domain.extraction.text import Document
 from workflows.domain.extraction.values import FieldType, NotOfType, convert
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record
@@ -66,14 +66,27 @@ class Extract(StepKind[ExtractConfig]):
 
     def run(self, context: StepContext) -> Outcome:
         data = {"payload": context.payload, "steps": context.steps, "record": context.record}
-        document, budget = Document(self._text(data)), Budget()
+        document, budget = Document(self._text(data)), Budget(self.config.pattern_seconds)
         found: Record = {}
         for field in self.fields:
-            found[field.config.name] = _extract(field, Source(document, data, found, budget))
+            found[field.config.name] = self._extract(field, Source(document, data, found, budget))
         missing = [field.name for field in self.config.fields if field.required and found[field.name] is None]
         if missing:
             raise PermanentError(f"Nothing was found for {', '.join(missing)}.", details={"fields": missing})
         return Done(found)
+
+    def _extract(self, field: PlannedField, source: Source) -> str | int | float | None:
+        """Return the first value of the field's type that a rule finds."""
+        for place, (name, finder) in enumerate(field.finders, start=1):
+            try:
+                value = _value(field.config, finder(source))
+            except PatternTimeout:
+                where = f"Rule {place} ({name}) of field '{field.config.name}'"
+                limit = f"patterns may take {self.config.pattern_seconds:g} s for one text"
+                raise PermanentError(f"{where} was stopped: {limit}.") from None
+            if value is not None:
+                return value
+        return None
 
     def _text(self, data: Record) -> str:
         if self.config.source is None:
@@ -93,19 +106,6 @@ class Extract(StepKind[ExtractConfig]):
 def _schema(field: FieldConfig) -> dict[str, Any]:
     kind = "string" if field.as_printed else JSON_TYPES.get(field.type, "string")
     return {"type": kind if field.required else [kind, "null"], "description": field.description}
-
-
-def _extract(field: PlannedField, source: Source) -> str | int | float | None:
-    """Return the first value of the field's type that a rule finds. Raises PermanentError when patterns take long."""
-    for place, (name, finder) in enumerate(field.finders, start=1):
-        try:
-            value = _value(field.config, finder(source))
-        except PatternTimeout:
-            where = f"Rule {place} ({name}) of field '{field.config.name}'"
-            raise PermanentError(f"{where} was stopped: patterns may take {LIMIT:g} s for one text.") from None
-        if value is not None:
-            return value
-    return None
 
 
 def _value(field: FieldConfig, found: Any) -> str | int | float | None:

@@ -56,7 +56,7 @@ def look_up(data: Mapping[str, Any], path: str) -> Any:
 @singledispatch
 def compile_rule(rule: StepConfig) -> Finder:
     """Return the finder of a rule; raises ConfigError whose field is relative to the rule."""
-    raise TypeError(f"no such rule: {type(rule).__name__}")
+    raise NotImplementedError(type(rule).__name__)
 
 
 @compile_rule.register
