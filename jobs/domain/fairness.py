@@ -49,3 +49,11 @@ def turn(lane: LaneShare) -> tuple[float, bool, int]:
 def charge(lane: LaneShare, seconds: float) -> float:
     """Return the lane's virtual time after `seconds` of work."""
     return lane.virtual_time + seconds / lane.weight
+
+
+def keep_up(lane: LaneShare, served: Sequence[LaneShare]) -> float:
+    """Return the virtual time of a lane whose cap kept it from being served: level with the least of those that were.
+
+    Time it was not allowed to use gives it no credit, and those that come back are not lifted to its old time.
+    """
+    return max(lane.virtual_time, min((other.virtual_time for other in served), default=lane.virtual_time))

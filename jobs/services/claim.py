@@ -7,22 +7,24 @@ time, jobs. The lane row is the lock that makes its cap exact: only who holds it
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F
 
 from jobs.domain.chunks import CHUNK_JOBS, Candidate, Room, Taking
-from jobs.domain.fairness import LaneShare, charge, in_turn, turn
+from jobs.domain.fairness import LaneShare, charge, in_turn, keep_up, turn
 from jobs.domain.states import EventKind, State
 from jobs.domain.work import ClaimedJob
 from jobs.models import Event, Queue, StepRun
 from jobs.services import claim_sql as sql
 from jobs.services.submit import ensure_lane
+from taskflow.lib.clock import utcnow
 from taskflow.lib.db import database_time, in_transaction, insert_rows
 from taskflow.lib.telemetry import emit, span
 
 #: When the first lane does not fill the chunk, this many more are looked into at once.
 MORE_LANES = 16
+CLOCKS_APART = timedelta(seconds=5)
 EVENT_COLUMNS = ("job_id", "at", "kind", "state", "attempt", "actor")
 Expect = Callable[[int, int], float]
 
@@ -40,12 +42,13 @@ class Claim:
 class Claimant:
     """Who claims: the lease its jobs will point to, its name for the log, and how long jobs are expected to take.
 
-    `expect(version_id, position)` answers in seconds.
+    `expect(version_id, position)` answers in seconds. `clock` is read when the locks are held.
     """
 
     lease_id: int
     label: str
     expect: Expect
+    clock: Callable[[], datetime] = utcnow
 
 
 @dataclass(slots=True)
@@ -82,7 +85,9 @@ def _claim(queue: sql.QueueNow, tenants: Sequence[int], claimant: Claimant, room
         return Claim()
     lanes = in_turn(_lanes(queue.id, tenants))
     picks = _pick_in_turn(queue.id, lanes, Taking(room), limit, claimant)
-    jobs = _take(picks, claimant, now)
+    # A job starts when its place is free, not when somebody began to wait for the lock: by the log's own times, too, no
+    # cap is exceeded.
+    jobs = _take(picks, claimant, max(claimant.clock(), now))
     if queue.limited and jobs:
         Queue.objects.filter(pk=queue.id, rate__isnull=False).update(rate_tokens=F("rate_tokens") - len(jobs))
     left = any(pick.left and not pick.capped for pick in picks) or len(lanes) > len(picks)
@@ -113,9 +118,11 @@ def _queue_allows(queue_id: int, now: datetime) -> int:
         allowed = min(allowed, queue.cap - sql.count_running(queue_id))
     if queue.rate is not None:
         # A token bucket that holds one second's worth, and at least one.
+        # Clocks of hosts differ a little: time that was counted once is not counted again.
+        filled_at = min(max(queue.rate_filled_at or now, now), now + CLOCKS_APART)
         elapsed = (now - queue.rate_filled_at).total_seconds() if queue.rate_filled_at else 1.0 / queue.rate
         tokens = min(queue.rate_tokens + max(elapsed, 0.0) * queue.rate, max(queue.rate, 1.0))
-        Queue.objects.filter(pk=queue_id).update(rate_tokens=tokens, rate_filled_at=now)
+        Queue.objects.filter(pk=queue_id).update(rate_tokens=tokens, rate_filled_at=filled_at)
         allowed = min(allowed, int(tokens))
     return allowed
 
@@ -142,10 +149,11 @@ def _lock(lanes: Sequence[LaneShare], *, wait: bool) -> list[LaneShare]:
 
 def _pick(queue_id: int, lanes: Sequence[LaneShare], taking: Taking, limit: int, claimant: Claimant) -> list[_Pick]:
     """Choose jobs from locked lanes, in turn, until the chunk is full."""
-    picks = []
+    picks: list[_Pick] = []
     allowed = {lane.id: _lane_allows(queue_id, lane) for lane in lanes}
     open_lanes = [lane for lane in lanes if allowed[lane.id] > 0]
     found = sql.candidates(queue_id, [lane.tenant_id for lane in open_lanes])
+    picks += [_Pick(lane, [], left=True, capped=True) for lane in lanes if allowed[lane.id] <= 0]
     for lane in open_lanes:
         if taking.full or taking.jobs >= limit:
             break
@@ -176,10 +184,19 @@ def _take(picks: Sequence[_Pick], claimant: Claimant, now: datetime) -> list[Cla
         sql.mark_running([job.id for job in jobs], lease_id=claimant.lease_id, token=token, at=at)
         started = (EventKind.STARTED.value, State.RUNNING.value)
         insert_rows(Event, EVENT_COLUMNS, [(job.id, at, *started, job.attempt, claimant.label) for job in jobs])
-    for pick in picks:
-        seconds = sum(job.expected for job in jobs if job.lane_id == pick.lane.id)
-        sql.charge_lane(pick.lane.id, virtual_time=charge(pick.lane, seconds), idle=not pick.left)
+    _charge(picks, jobs)
     return jobs
+
+
+def _charge(picks: Sequence[_Pick], jobs: Sequence[ClaimedJob]) -> None:
+    """Move the lanes on that were served, and those their cap kept from it."""
+    served = [pick.lane for pick in picks if pick.chosen]
+    for pick in picks:
+        lane = pick.lane
+        seconds = sum(job.expected for job in jobs if job.lane_id == lane.id)
+        moved = charge(lane, seconds) if pick.chosen else keep_up(lane, served)
+        if pick.chosen or not pick.left or moved > lane.virtual_time:
+            sql.charge_lane(lane.id, virtual_time=moved, idle=not pick.left)
 
 
 def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:

@@ -40,7 +40,8 @@ def pause_lane(*, queue: Queue, tenant_id: int, actor: str, now: datetime) -> bo
 def resume_lane(*, queue: Queue, tenant_id: int, actor: str, now: datetime) -> bool:
     """Start jobs of this tenant in the queue again. False if the lane was not paused."""
     lane_id = ensure_lane(queue_id=queue.pk, tenant_id=tenant_id)
-    changed = Lane.objects.filter(pk=lane_id, paused_at__isnull=False).update(paused_at=None) == 1
+    # As one that comes back from idle: a pause hoards no credit.
+    changed = Lane.objects.filter(pk=lane_id, paused_at__isnull=False).update(paused_at=None, idle=True) == 1
     wake_on_commit(queue_id=queue.pk, now=now)
     emit("lane.resume", queue=queue.slug, tenant=tenant_id, actor=actor, changed=changed)
     return changed
