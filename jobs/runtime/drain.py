@@ -5,9 +5,10 @@ One thread talks to the database and steers; steps run on the step threads of th
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 
 from jobs.domain import transitions
 from jobs.domain.chunks import SLOW_SECONDS, Room
@@ -85,7 +86,12 @@ class Drain:
         return claimed or bool(self.units)
 
     def _may_claim(self) -> bool:
-        return self._free() > 0 and not self.quick and time.monotonic() >= self._next_claim and self.process.trusted
+        now = time.monotonic()
+        return self._free() > 0 and not self._engaged() and now >= self._next_claim and self.process.trusted
+
+    def _engaged(self) -> bool:
+        """Say whether nothing may be started beside what runs: a chunk of quick jobs, or one that killed a worker."""
+        return bool(self.quick) or any(task.job.crashes for unit in self.units for task in unit.tasks())
 
     def _free(self) -> int:
         """Return how many more slow jobs fit: one a free thread, and those a thread will be free for in a moment."""
@@ -118,7 +124,7 @@ class Drain:
         room = Room(slots=self._free(), empty=not self.units)
         try:
             claim = claim_jobs(queue_id=self.queue_id, claimant=self._claimant, room=room, now=utcnow())
-        except DatabaseError as error:
+        except Error as error:
             if not is_away(error):
                 raise
             # The claim may have been committed before the connection broke.
@@ -135,7 +141,7 @@ class Drain:
         return True
 
     def _start(self, jobs: Sequence[ClaimedJob]) -> None:
-        prepared = [prepare(job) for job in jobs]
+        prepared = [surely(partial(prepare, job)) for job in jobs]
         tasks = [item for item in prepared if isinstance(item, Task)]
         quick = [task for task in tasks if task.job.expected < SLOW_SECONDS]
         units = [Unit([task]) for task in tasks if task.job.expected >= SLOW_SECONDS]
@@ -182,7 +188,7 @@ class Drain:
             return 0.0
         now = time.monotonic()
         due = self._next_watch
-        if self._free() > 0 and not self.quick:
+        if self._free() > 0 and not self._engaged():
             due = min(due, self._next_claim)
         return min(max(due - now, 0.001), WATCH_SECONDS)
 
@@ -204,9 +210,16 @@ class Drain:
         for unit in list(self.units):
             late = _overdue(unit, now)
             if late is not None:
-                self._give_up(unit, late)
+                self._give_up(unit, *late)
             elif now - unit.since > HOSTAGE_SECONDS:
-                self._flush([*unit.take_reports(), *_released(unit.take_waiting(), "behind a slow job")])
+                self._free_hostages(unit)
+
+    def _free_hostages(self, unit: Unit) -> None:
+        """Give back what waits behind a slow job; that one goes on, like those that were known to be slow."""
+        self._flush([*unit.take_reports(), *_released(unit.take_waiting(), "behind a slow job")])
+        if unit in self.quick:
+            self.quick.discard(unit)
+            self._next_claim = 0.0
 
     def _see_cancels(self) -> None:
         tasks = {task.job.id: task for unit in self.units for task in unit.tasks()}
@@ -214,27 +227,29 @@ class Drain:
         for pk in surely(lambda: list(rows.values_list("pk", flat=True))) if tasks else ():
             tasks[pk].job.cancelled = True
 
-    def _give_up(self, unit: Unit, late: StepTimeout) -> None:
+    def _give_up(self, unit: Unit, late: Task, error: StepTimeout) -> None:
         """Leave a unit behind whose step does not come back; its job fails with a time-out and may be retried."""
-        task, reports = self._abandon(unit, "behind a job that ran out of time")
+        task, reports = self._abandon(unit, "behind a job that ran out of time", late)
         if task is not None:
             step = task.step
-            ending = failed(task, step, failure_of(late))
+            ending = failed(task, step, failure_of(error))
             key = step.key if step else ""
             reports.append(Report(task.job, task.job.position, utcnow(), ending=ending, step_key=key))
         self._flush(reports)
 
-    def _abandon(self, unit: Unit, reason: str) -> tuple[Task | None, list[Report]]:
-        """Drop a unit; returns the task that still runs, and the reports: what had ended, and the rest given back."""
-        waiting = unit.tasks_waiting()
-        task = unit.abandon()
-        reports = unit.take_reports()
-        known = {report.job.id for report in reports} | {task.job.id if task else 0}
-        if task is not None:
+    def _abandon(self, unit: Unit, reason: str, late: Task | None = None) -> tuple[Task | None, list[Report]]:
+        """Drop a unit; returns the task that still runs, and the reports: what had ended, and the rest given back.
+
+        With `late`, only while that task runs.
+        """
+        remains = unit.abandon(late)
+        if remains is None:
+            return None, []
+        if remains.running is not None:
             self.process.threads.leave_behind()
         self.units.discard(unit)
         self.quick.discard(unit)
-        return task, [*reports, *_released([t for t in waiting if t.job.id not in known], reason)]
+        return remains.running, [*remains.reports, *_released(remains.waiting, reason)]
 
     def _stop(self) -> bool:
         """Finish what runs within the grace time and give back the rest; False when nothing runs any more."""
@@ -251,22 +266,25 @@ class Drain:
 
     def _lose_everything(self) -> None:
         """The lease was ended by a rescue: what runs is no longer ours. Start over under a new lease."""
-        finished = [report for unit in list(self.units) for report in self._abandon(unit, "the lease was lost")[1]]
-        self._flush(finished)
+        for unit in list(self.units):
+            task, reports = self._abandon(unit, "the lease was lost")
+            # The report of nothing new: it says in the job's log that this worker was too late.
+            late = [Report(task.job, task.job.position, utcnow())] if task else []
+            self._flush([*reports, *late])
         surely(self.process.renew)
         self._claimant = Claimant(self.process.lease.pk, self.process.label, self._expect)
 
 
-def _overdue(unit: Unit, now: float) -> StepTimeout | None:
+def _overdue(unit: Unit, now: float) -> tuple[Task, StepTimeout] | None:
     task = unit.current
     step, started = (task.step, task.step_started) if task else (None, None)
     if task is None or step is None or started is None:
         return None
     limit = step.timeout or settings.STEP_TIMEOUT_SECONDS
     if now - started > limit:
-        return StepTimeout(f"Step '{step.key}' did not finish within {limit:g} seconds.")
+        return task, StepTimeout(f"Step '{step.key}' did not finish within {limit:g} seconds.")
     if task.attempt_started is not None and now - task.attempt_started > task.plan.timeout:
-        return StepTimeout(f"The job did not finish within {task.plan.timeout:g} seconds.")
+        return task, StepTimeout(f"The job did not finish within {task.plan.timeout:g} seconds.")
     return None
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from jobs.runtime.tick import tick_if_overdue
 from jobs.runtime.units import StepThreads
@@ -77,7 +77,7 @@ class WorkerProcess:
             try:
                 self._beat()
                 tick_if_overdue(now=utcnow())
-            except DatabaseError as error:
+            except Error as error:
                 emit("engine.heartbeat_failed", error=type(error).__name__, worker=self.label)
                 connection.close()
         faulthandler.cancel_dump_traceback_later()

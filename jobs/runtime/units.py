@@ -4,12 +4,25 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from django.db import close_old_connections, connection
 
 from jobs.domain.work import Report
 from jobs.runtime.execute import Task, run_task
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What an abandoned unit leaves: the task that runs, those that do not, and the reports nobody took yet.
+
+    A task behind a checkpoint has a report, and waits.
+    """
+
+    running: Task | None
+    waiting: list[Task]
+    reports: list[Report]
 
 
 class Unit:
@@ -57,26 +70,24 @@ class Unit:
             self._waiting = deque(task for task in self._waiting if task.attempt_started is not None)
             return tasks
 
-    def abandon(self) -> Task | None:
+    def abandon(self, late: Task | None = None) -> Remains | None:
         """Give up the unit: nothing of it starts any more, and what its thread still does is ignored.
 
-        Returns the task that runs, if one does; its thread is left behind.
+        With `late`, only if that task still runs; None when it does not. A thread with a running task is left behind.
         """
         with self._lock:
-            self.abandoned = True
+            if late is not None and self.current is not late:
+                return None
+            remains = Remains(self.current, list(self._waiting), self._reports)
+            self.abandoned, self.left_behind = True, self.current is not None
             self._waiting.clear()
-            self.left_behind = self.current is not None
-            return self.current
+            self._reports = []
+            return remains
 
     def drop(self, job_ids: set[int]) -> None:
         """Forget tasks that this process no longer holds."""
         with self._lock:
             self._waiting = deque(task for task in self._waiting if task.job.id not in job_ids)
-
-    def tasks_waiting(self) -> list[Task]:
-        """Return the tasks that do not run at the moment, those behind a checkpoint included."""
-        with self._lock:
-            return list(self._waiting)
 
     def tasks(self) -> list[Task]:
         """Return the task that runs and those that wait."""

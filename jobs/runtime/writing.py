@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, Error, connection
 from django.db.models import F
 
 from jobs.domain import transitions
@@ -33,7 +33,7 @@ def surely(work: Callable[[], T]) -> T:
     while True:
         try:
             return work()
-        except DatabaseError as error:
+        except Error as error:
             if not is_away(error):
                 raise
             emit("engine.database_away", error=str(error)[:200], tries=tries)

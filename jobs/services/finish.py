@@ -84,7 +84,10 @@ def _write_held(reports: Sequence[Report], worker: str, now: datetime) -> list[R
     kept = [report for report in reports if report.job.id in held]
     for report in kept:
         job = report.job
-        report.steps = [step for step in report.steps if (job.id, step.position, job.run_number) not in written]
+        steps = [step for step in report.steps if (job.id, step.position, job.run_number) not in written]
+        if len(steps) < len(report.steps):
+            # This very report was committed before the connection broke, and its sub-jobs with it.
+            report.steps, report.children = steps, []
     _write(kept, worker, now)
     _log_lost([report.job for report in reports if report.job.id not in held], worker, now)
     return kept
@@ -92,9 +95,8 @@ def _write_held(reports: Sequence[Report], worker: str, now: datetime) -> list[R
 
 def _log_lost(jobs: Sequence[ClaimedJob], worker: str, now: datetime) -> None:
     """Log the jobs that were taken away, except those whose end was written after all, before a connection broke."""
-    done = set(
-        Attempt.objects.filter(job_id__in=[job.id for job in jobs], worker=worker).values_list("job_id", "number")
-    )
+    ended = Attempt.objects.filter(job_id__in=[job.id for job in jobs], worker=worker)
+    done = set(ended.exclude(outcome=AttemptOutcome.WORKER_LOST.value).values_list("job_id", "number"))
     lost = [job for job in jobs if (job.id, job.attempt) not in done]
     if not lost:
         return

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ def is_contention(error: OperationalError) -> bool:
     )
 
 
-def is_away(error: DatabaseError) -> bool:
+def is_away(error: Error) -> bool:
     """Say whether the database could not be reached or was busy: the same work may succeed later."""
     if isinstance(error, InterfaceError):
         return True
