@@ -11,9 +11,12 @@ from jobs.runtime import process as processes
 from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
 from jobs.runtime.tick import tick as run_tick
+from jobs.services.wake import clear_wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import span
 
+#: The heartbeat holds the lock of the drain for a moment now and then; a drain holds it for seconds.
+BESIDE_SECONDS = 1.0
 _forked = False
 
 
@@ -23,7 +26,8 @@ def drain(queue_id: int, **_unknown: Any) -> None:
     if processes.is_stopping():
         return
     process = processes.current_process()
-    if not process.draining.acquire(blocking=False):
+    if not process.draining.acquire(timeout=BESIDE_SECONDS):
+        clear_wake(queue_id=queue_id)
         return
     try:
         with span("engine.drain", queue=queue_id) as fields:

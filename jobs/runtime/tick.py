@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
 
 from jobs.models import EngineTick
 from jobs.services import bulk, leases, rescue
@@ -20,10 +19,11 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
 
     Returns False without doing anything when somebody else did it less than `interval` ago.
     """
-    if not _take_turn(now, interval):
+    since = _take_turn(now, interval)
+    if since is None:
         return False
     with span("engine.tick") as fields:
-        ended = leases.end_stale_leases(lease_seconds=settings.LEASE_SECONDS)
+        ended = _end_stale_leases(since)
         fields["rescued"] = rescue.rescue_orphans(now=now, crash_budget=settings.CRASH_BUDGET)
         if ended or fields["rescued"]:
             emit("engine.rescue", jobs=fields["rescued"], leases=len(ended))
@@ -41,10 +41,22 @@ def tick_if_overdue(*, now: datetime) -> bool:
     return tick(now=now, interval=OVERDUE)
 
 
-def _take_turn(now: datetime, interval: timedelta) -> bool:
-    overdue = Q(ticked_at__isnull=True) | Q(ticked_at__lte=now - interval)
-    if not EngineTick.objects.filter(overdue, pk=1).exists():
-        EngineTick.objects.get_or_create(pk=1)
-        if not EngineTick.objects.filter(overdue, pk=1).exists():
-            return False
-    return EngineTick.objects.filter(overdue, pk=1).update(ticked_at=now) == 1
+def _end_stale_leases(since: timedelta) -> list[int]:
+    """End the leases of dead workers.
+
+    When nobody ticked for long, the database was away or everything stood still: that no worker was heard of says
+    nothing then. All get another lease's time, so that what they finished meanwhile is not run again.
+    """
+    if since > timedelta(seconds=settings.LEASE_SECONDS / 2):
+        leases.renew_all()
+    return leases.end_stale_leases(lease_seconds=settings.LEASE_SECONDS)
+
+
+def _take_turn(now: datetime, interval: timedelta) -> timedelta | None:
+    """Return how long ago the last tick was, if it is time for one and this process makes it; else None."""
+    last, _ = EngineTick.objects.get_or_create(pk=1)
+    since = interval if last.ticked_at is None else now - last.ticked_at
+    # A last tick in the future is that of a clock which was put right.
+    if abs(since) < interval:
+        return None
+    return since if EngineTick.objects.filter(pk=1, ticked_at=last.ticked_at).update(ticked_at=now) else None

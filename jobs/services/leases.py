@@ -39,6 +39,11 @@ def end_stale_leases(*, lease_seconds: float) -> list[int]:
     ]
 
 
+def renew_all() -> int:
+    """Take every worker that has not ended for heard of just now; returns how many there are."""
+    return WorkerLease.objects.filter(ended_at__isnull=True).update(heartbeat_at=DatabaseNow())
+
+
 def prune_leases(*, before: datetime) -> int:
     """Forget workers that ended before `before`; returns how many."""
     count, _ = WorkerLease.objects.filter(ended_at__lt=before).delete()
