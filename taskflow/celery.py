@@ -6,8 +6,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_ready
 from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskflow.settings")
+
+TRANSPORT_ALIASES["filesystem"] = "taskflow.lib.mailbox:Transport"
 
 app = Celery("taskflow")
 app.config_from_object("django.conf:settings", namespace="CELERY")
