@@ -18,9 +18,9 @@ from kombu.utils.json import dumps
 class Channel(filesystem.Channel):
     """A channel that never shows a file half written."""
 
-    def _put(self, queue: str, message: Any, **_kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **_kwargs: Any) -> None:  # type: ignore[override]
         name = f"{time.time_ns()}_{uuid4()}.{queue}.msg"
-        _write_whole(Path(self.data_folder_out) / name, dumps(message))
+        _write_whole(Path(self.data_folder_out) / name, dumps(payload))
 
     def _queue_bind(self, exchange: str, routing_key: str | None, pattern: str | None, queue: str) -> None:
         table = self.control_folder / f"{exchange}.exchange"
