@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.deletion import Collector
 
 from taskflow.lib.fields import JSONTextField
 from taskflow.lib.ids import new_uid
@@ -73,14 +74,17 @@ def _refuse_if(published: bool) -> None:
         raise Immutable
 
 
+def delete_too(collector: Collector, field: models.ForeignKey[Any, Any], objects: Any, using: str) -> None:
+    """CASCADE, but not by way of a null in the column, as Django does on MySQL: no version may be in that state."""
+    collector.collect(objects, source=field.remote_field.model, source_attr=field.name)
+
+
 class WorkflowVersion(models.Model):
     """A snapshot of fields, policies and steps: the one editable draft (number is null), or published and immutable."""
 
     workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(null=True, blank=True, editable=False)
-    draft_of = models.OneToOneField(
-        Workflow, models.CASCADE, null=True, blank=True, related_name="draft", editable=False
-    )
+    draft_of = models.OneToOneField(Workflow, delete_too, null=True, blank=True, related_name="draft", editable=False)
     fields = JSONTextField(default=list, blank=True)
     retry_policy = JSONTextField(null=True, blank=True)
     timeout = models.FloatField(default=3600.0, help_text="Seconds one attempt at a job may take in all.")
@@ -149,14 +153,17 @@ class Step(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save a step of a draft. Raises Immutable for one of a published version."""
-        _refuse_if(_is_published(self.version_id))
+        """Save a step of a draft. Raises Immutable for one of a published version, or one on its way there."""
+        _refuse_if(_is_published(self.version_id) or self._is_kept())
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete a step of a draft. Raises Immutable for one of a published version."""
-        _refuse_if(_is_published(self.version_id))
+        _refuse_if(self._is_kept())
         return super().delete(*args, **kwargs)
+
+    def _is_kept(self) -> bool:
+        return Step.objects.filter(pk=self.pk or 0, version__number__isnull=False).exists()
 
 
 class Sample(models.Model):

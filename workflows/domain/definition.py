@@ -34,7 +34,7 @@ class DefinitionError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-KEY = r"^[A-Za-z_][A-Za-z0-9_]{0,49}$"
+KEY = r"^[A-Za-z][A-Za-z0-9_]{0,49}$"
 SLUG = r"^[a-z0-9][-a-z0-9_]{0,62}$"
 _IN_WORDS = {
     "missing": "is missing",

@@ -46,7 +46,7 @@ class InputField(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", title="Key")]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$", title="Key")]
     label: Annotated[str, Field(max_length=100, title="Label", description="Empty: made from the key.")] = ""
     type: Annotated[FieldType, Field(title="Type")] = FieldType.TEXT
     required: Annotated[bool, Field(title="Required")] = False

@@ -11,7 +11,7 @@ from workflows.domain.outcomes import PermanentError
 from workflows.kinds.base import StepContext
 from workflows.templating import Template, TemplateError
 
-OutputName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+OutputName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 ROOTS = ("payload", "record", "steps", "job", "tenant")
 _PATH = re.compile(r"[^.\[\]\s]+(\.[^.\[\]\s]+|\[\d+\])*")
 _PART = re.compile(r"[^.\[\]]+")

@@ -11,23 +11,35 @@ from taskflow.lib.http.errors import CallRefused
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: IPv6 ranges that carry an IPv4 address inside, or whose global reach the library's own table does not deny:
-#: compatible, mapped, translated, NAT64 (two), Teredo, 6to4, discard, site-local.
-_TRANSITION = tuple(
+#: What is not the public internet, from IANA's special-purpose registries (RFC 6890 and its successors). The standard
+#: library's `is_global` differs between Python versions, so it is asked besides this list and not instead.
+_SPECIAL = tuple(
     ipaddress.ip_network(block)
     for block in (
-        "::/96",
-        "::ffff:0:0/96",
-        "::ffff:0:0:0/96",
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-        "2001::/32",
-        "2002::/16",
-        "100::/64",
-        "fec0::/10",
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "2001::/23",  # protocol assignments, Teredo among them
+        "2001:db8::/32",
+        "2002::/16",  # 6to4, which carries an IPv4 address
+        "3fff::/20",
     )
 )
-#: Clouds' metadata services outside the private ranges.
+#: The only IPv6 block given out for the internet; mapped, compatible, translated and NAT64 addresses lie outside.
+_IPV6_INTERNET = ipaddress.ip_network("2000::/3")
+#: Clouds' metadata services in ordinary ranges.
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16"), ipaddress.ip_address("100.100.100.200")})
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 
@@ -62,9 +74,9 @@ def parse_allow_list(entries: Iterable[str]) -> AllowList:
 
 def is_public(address: Address) -> bool:
     """Say whether `address` is an ordinary one of the public internet."""
-    if not address.is_global or address.is_multicast or address.is_reserved or address in _METADATA:
+    if address in _METADATA or not address.is_global or any(address in block for block in _SPECIAL):
         return False
-    return address.version == 4 or not any(address in block for block in _TRANSITION)
+    return address.version == 4 or address in _IPV6_INTERNET
 
 
 def literal_address(host: str) -> Address | None:

@@ -20,6 +20,7 @@ from taskflow.lib.http.errors import AnswerTooLarge, CallRefused, CallTimeout, U
 from taskflow.lib.http.transport import GuardedBackend, Resolver, deadline, resolve
 
 MAX_URL = 4000
+MAX_PORT = 65535
 MAX_REDIRECTS = 5
 MAX_CONNECTIONS = 500
 KEPT_CONNECTIONS = 64
@@ -133,6 +134,8 @@ def parse_url(text: str) -> httpx2.URL:
         raise CallRefused("The URL must not hold a user name or password; send them in a header.")
     if not url.host or "%" in url.host or "\\" in text:
         raise CallRefused("The URL names no host.")
+    if url.port is not None and not 1 <= url.port <= MAX_PORT:
+        raise CallRefused(f"The URL's port must be from 1 to {MAX_PORT}.")
     return url
 
 
@@ -194,9 +197,9 @@ def _redirect(call: Call, answer: Answer) -> Call | None:
         return None
     here = httpx2.URL(call.url)
     try:
-        there = here.join(location)
-    except (httpx2.InvalidURL, UnicodeError, ValueError):
-        raise CallRefused(f"{_name(call)} was redirected to a URL that is not well formed.") from None
+        there = parse_url(str(here.join(location)))
+    except (CallRefused, httpx2.InvalidURL, UnicodeError, ValueError) as error:
+        raise CallRefused(f"{_name(call)} was redirected to where it must not go: {error}") from None
     if here.scheme == "https" and there.scheme != "https":
         raise CallRefused(f"{_name(call)} was redirected away from https.")
     if answer.status == 303 or (answer.status in (301, 302) and call.method == "POST"):

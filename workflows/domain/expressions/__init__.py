@@ -104,6 +104,8 @@ def compile_expression(source: str, *, names: Collection[str] = ROOTS) -> Expres
     if '"""' in source or "'''" in source:
         raise ExpressionError("texts in triple quotes are not supported")
     scanned = scan(source)
+    if scanned.open_quote is not None:
+        raise ExpressionError(f"{place_of(source, scanned.open_quote)}: this quote is not closed")
     _check_limits(scanned)
     _check_names(source, scanned, names)
     try:

@@ -37,7 +37,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What an expression's text tells. `loops` counts list macros, `loop_depth` those inside one another."""
+    """What an expression's text tells. `loops` counts list macros, `loop_depth` those inside one another.
+
+    `open_quote` is where a text begins that does not end.
+    """
 
     references: tuple[Reference, ...]
     loop_names: tuple[Token, ...]
@@ -45,6 +48,7 @@ class Scan:
     operators: int
     loops: int
     loop_depth: int
+    open_quote: int | None
 
 
 def tokens_of(source: str) -> list[Token]:
@@ -63,7 +67,8 @@ def scan(source: str) -> Scan:
     loop_names = tuple(_loop_names(tokens))
     nesting, loops, loop_depth = _depths(tokens)
     operators = sum(1 for token in tokens if token.kind == "operator" and token.text not in "()[]{},.")
-    return Scan(tuple(_references(tokens)), loop_names, nesting, operators, loops, loop_depth)
+    open_quote = next((token.start for token in tokens if token.text in ("'", '"')), None)
+    return Scan(tuple(_references(tokens)), loop_names, nesting, operators, loops, loop_depth, open_quote)
 
 
 def _text(tokens: list[Token], index: int) -> str:
