@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -47,6 +48,7 @@ def in_memory(workflow: str, payloads: Sequence[dict[str, Any]]) -> list[Outcome
     return outcomes
 
 
+@cache
 def _plan(workflow: str) -> Any:
     from workflows.domain.definition import DefinitionError, load_definition, read_definition
     from workflows.models import Step
