@@ -87,7 +87,8 @@ class JobsView(APIView):
             raise invalid(error.problems) from error
         except IdempotencyConflict as error:
             raise Refused(str(error), status=409, code="idempotency-conflict") from error
-        return Response(job_answer(job), status=201 if created else 200)
+        where = {"Location": f"{request.path}/{job.uid}"}
+        return Response(job_answer(job), status=201 if created else 200, headers=where)
 
 
 class BulkView(APIView):

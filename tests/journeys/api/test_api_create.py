@@ -49,6 +49,11 @@ def test_a_job_is_created_and_answered_whole(api: Api, workflow: Workflow) -> No
     assert Job.objects.get(uid=job["id"]).tenant == workflow.tenant
 
 
+def test_the_answer_says_where_the_job_is(api: Api, workflow: Workflow) -> None:
+    answer = api.post("jobs", {"workflow": "receipts", "payload": {}})
+    assert answer["Location"] == f"/api/v1/jobs/{read(answer, 201)['id']}"
+
+
 def test_what_the_body_asks_for_is_kept(api: Api, workflow: Workflow) -> None:
     make_queue("slow")
     policy = {"max_attempts": 2, "strategy": "fixed", "base_delay": 1.5}

@@ -64,6 +64,18 @@ def test_jobs_are_found_by_workflow_queue_and_priority(api: Api, acme: Cast, wor
     assert ids(api, workflow="receipts", state="PENDING,DEAD", priority=100) == uids(plain)
 
 
+@pytest.mark.parametrize("few", [0, 1, 5000])
+def test_a_priority_is_found_whether_few_or_many_have_it(
+    api: Api, workflow: Workflow, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("jobs.queries.rare.FEW", few)
+    jobs = [make_job(workflow, state, priority=1 + number % 2) for number, state in enumerate(State)]
+    assert ids(api, priority=2) == uids(*jobs[1::2][::-1])
+    assert pages(api, priority=2, page_size=3) == [uids(*jobs[7:1:-2]), uids(jobs[1])]
+    assert ids(api, priority=2, state="SCHEDULED", queue="default", workflow="receipts") == uids(jobs[1])
+    assert ids(api, priority=3) == []
+
+
 def test_a_range_takes_its_start_in_and_leaves_its_end_out(api: Api, workflow: Workflow) -> None:
     jobs = [make_job(workflow, State.SUCCEEDED, now=NOW + timedelta(hours=hour)) for hour in range(4)]
     at = [(NOW + timedelta(hours=hour)).isoformat() for hour in range(4)]
