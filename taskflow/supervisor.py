@@ -20,6 +20,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 MOST_DEATHS, STEADY_SECONDS = 5, 60.0
 TICK = 0.2
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,8 @@ class Supervisor:
         self.children = [Child(program) for program in self.programs]
 
     def run(self, tick: Callable[[], None] = lambda: None) -> int:
-        """Run until the end and return the exit code: 0 after a signal, 1 after a failure. Calls `tick` now and then."""
-        kept = {
-            number: signal.signal(number, self.on_signal) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
+        """Run to the end; return 0 after a signal, 1 after a failure. Calls `tick` now and then."""
+        kept = {number: signal.signal(number, self.on_signal) for number in STOPPING}
         try:
             for child in self.children:
                 self.start(child)
