@@ -107,6 +107,7 @@ def test_a_wrong_expression_is_refused_with_the_place_and_the_word(source, words
         ("payload.total > 5", ["payload.total is missing", "has(payload.total)"]),
         ("payload.order.name.first", ["payload.order.name is missing"]),
         ("steps['gone'].x", ["steps.gone is missing"]),
+        ("payload.amount > 1 && payload.gone", ["payload.gone is missing"]),
         ("payload.order.lines.map(line, line.price)", ["'price' is missing"]),
         ("payload.tags[5]", ["5"]),
         ("payload.text + 5", ["string + int"]),
