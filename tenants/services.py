@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 
@@ -12,9 +13,6 @@ from tenants.domain.keys import Refusal, hash_key, is_key, new_key, refusal_of
 from tenants.domain.roles import TENANT_SCOPES, Role, Scope, parse_scopes
 from tenants.models import ApiKey, Membership, Tenant
 from tenants.queries import find_api_key
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
 
 LAST_USED_EVERY = timedelta(minutes=1)
 HOT_KEYS = 1024
@@ -37,7 +35,7 @@ def create_tenant(
     return tenant
 
 
-def add_member(*, tenant: Tenant, user: "AbstractBaseUser", role: Role) -> Membership:
+def add_member(*, tenant: Tenant, user: User, role: Role) -> Membership:
     """Give `user` the role in `tenant`, in place of any other role there."""
     membership, _ = Membership.objects.update_or_create(tenant=tenant, user=user, defaults={"role": role.value})
     return membership

@@ -20,10 +20,6 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
         _pyi_private_get_type: Any
         _pyi_lookup_exact_type: Any
 
-    if TYPE_CHECKING:  # what the django-stubs plugin reads
-        _pyi_private_set_type: Any
-        _pyi_private_get_type: Any
-
     description = _("JSON text")
     empty_strings_allowed = False
 

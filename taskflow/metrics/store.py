@@ -1,8 +1,8 @@
 """The counts of this host's processes: a file or two for each, summed when somebody asks.
 
 prometheus_client gives every process files of its own, named by pid, and never takes those of a dead one away: the sum
-would fall, and Prometheus take that for a restart. Here the files of the dead are folded into one, so that sums stay and
-the number of files does not grow with every worker that was ever started.
+would fall, and Prometheus take that for a restart. Here the files of the dead are folded into one, so that sums stay
+and the number of files does not grow with every worker that was ever started.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.mmap_dict import MmapedDict
@@ -25,7 +26,8 @@ def read_counts(folder: Path) -> list[Metric]:
     """Return the sums over all processes of this host, living and dead."""
     with _locked(folder):
         _fold_dead(folder)
-        return list(MultiProcessCollector(None, path=str(folder)).collect())
+        collector: Any = MultiProcessCollector(None, path=str(folder))
+        return list(collector.collect())
 
 
 def fold_dead(folder: Path) -> int:
@@ -74,9 +76,10 @@ def _is_alive(pid: int) -> bool:
 
 
 def _fold(source: Path, grave: Path) -> None:
-    sums = MmapedDict(str(grave))
+    files: Any = MmapedDict
+    sums = files(str(grave))
     try:
-        for key, value, _timestamp, _position in MmapedDict.read_all_values_from_file(str(source)):
+        for key, value, _timestamp, _position in files.read_all_values_from_file(str(source)):
             kept, _ = sums.read_value(key)
             sums.write_value(key, kept + value, 0.0)
     finally:

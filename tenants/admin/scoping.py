@@ -62,7 +62,7 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
         return [(row.pk, str(row)) for row in choices]
 
 
-class TenantScopedAdmin(ScopedChoices, ModelAdmin):  # type: ignore[misc]
+class TenantScopedAdmin(ScopedChoices, ModelAdmin):
     """A ModelAdmin for rows of tenants.
 
     `tenant_path` leads from a row to its tenant (`"workflow__tenant"`; `"pk"` for a tenant itself). The four
@@ -173,9 +173,9 @@ class ScopedInline(ScopedChoices):
         return self._parent_allows(request, "change", obj)
 
 
-class ScopedTabularInline(ScopedInline, TabularInline):  # type: ignore[misc]
+class ScopedTabularInline(ScopedInline, TabularInline):
     """A table of rows inside the page of their parent."""
 
 
-class ScopedStackedInline(ScopedInline, StackedInline):  # type: ignore[misc]
+class ScopedStackedInline(ScopedInline, StackedInline):
     """Forms of rows inside the page of their parent."""

@@ -184,7 +184,9 @@ def test_the_last_use_is_stored_once_a_minute_at_most() -> None:
     seen = []
     for offset in (0, 1, 30, 59, 60, 100, 121):
         authenticate(clear, now=NOW + offset * SECOND)
-        seen.append((ApiKey.objects.get().last_used_at - NOW).total_seconds())
+        used_at = ApiKey.objects.get().last_used_at
+        assert used_at is not None
+        seen.append((used_at - NOW).total_seconds())
     assert seen == [0, 0, 0, 0, 60, 60, 121]
 
 

@@ -76,7 +76,7 @@ def test_the_scheme_is_read_as_http_reads_it(client: Client, form: str) -> None:
         "Bearer \xff\xfe",
         "Bearer ключ",
         "Bearer tf_00000000_" + "0" * 64,
-        "Bearer tf_00000000_" + "٠" * 64,
+        "Bearer tf_00000000_" + "\u0660" * 64,
         "Basic dXNlcjpwYXNz",
         "Token abc",
         "\x00",

@@ -22,7 +22,8 @@ METRIC = re.compile(r"(taskflow_[a-z_]+)(?:\{([^}]*)\})?")
 
 
 def dashboard() -> dict[str, Any]:
-    return json.loads(DASHBOARD.read_text())
+    found: dict[str, Any] = json.loads(DASHBOARD.read_text())
+    return found
 
 
 def expressions() -> list[str]:

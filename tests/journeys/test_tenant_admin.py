@@ -134,7 +134,7 @@ def test_the_hash_of_a_key_cannot_be_searched_by_url(acme: Cast) -> None:
 
 
 def tenant_form(tenant: Tenant, members: list[Membership], **changes: Any) -> dict[str, Any]:
-    form = {"name": tenant.name, "time_zone": tenant.time_zone, "attributes": "{}"}
+    form: dict[str, Any] = {"name": tenant.name, "time_zone": tenant.time_zone, "attributes": "{}"}
     form |= {"memberships-TOTAL_FORMS": len(members), "memberships-INITIAL_FORMS": len(members)}
     for index, member in enumerate(members):
         form |= {

@@ -34,7 +34,8 @@ class Line:
 
     def json(self) -> dict[str, Any]:
         (line,) = self.text.getvalue().splitlines()
-        return json.loads(line)
+        found: dict[str, Any] = json.loads(line)
+        return found
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ class Change:
 
 
 @pytest.fixture
-def change() -> Iterator[Change]:
+def change() -> Change:
     return Change()
 
 
