@@ -1,7 +1,7 @@
 """Server time of the admin's lists with 1,000 and with 1,000,000 jobs on MariaDB, beside Django's own change list.
 
-`DATABASE_URL=mysql://... python -m bench.admin_lists [JOBS]` fills a database of its own name beside the one given (it is
-dropped first and afterwards), asks for each page through Django's test client in this process, and writes the medians.
+`DATABASE_URL=mysql://... python -m bench.admin_lists [JOBS]` fills a database of its own beside the one given (dropped
+first and afterwards), asks for each page through Django's test client in this process, and writes the medians.
 """
 
 import os
@@ -20,18 +20,20 @@ ROUNDS = 9
 BATCH = 50_000
 
 SEED = """
-INSERT INTO jobs_job (uid, tenant_id, workflow_id, version_id, queue_id, state, priority, due_at, position, attempts,
-  failures, crashes, run_number, payload, result, error_class, correlation_id, traceparent, source, created_at, started_at,
-  finished_at)
+INSERT INTO jobs_job (uid, tenant_id, workflow_id, version_id, queue_id, state, priority, due_at, position,
+  attempts, failures, crashes, run_number, payload, result, error_class, correlation_id, traceparent, source,
+  created_at, started_at, finished_at)
 SELECT UUID(), IF(seq %% 20 = 0, %(other_tenant)s, %(tenant)s),
   IF(seq %% 20 = 0, %(other)s, IF(seq %% 4 = 0, %(tickets)s, %(receipts)s)),
   IF(seq %% 20 = 0, %(other_version)s, IF(seq %% 4 = 0, %(tickets_version)s, %(receipts_version)s)),
   IF(seq %% 1000 = 7, %(rare_queue)s, %(queue)s),
-  ELT(1 + (seq %% 1000 >= 970) + (seq %% 1000 >= 980) + (seq %% 1000 >= 985) + (seq %% 1000 >= 990) + (seq %% 1000 >= 996)
-    + (seq %% 100000 = 99999), 'SUCCEEDED', 'FAILED', 'DEAD', 'CANCELLED', 'PENDING', 'SCHEDULED', 'WAITING'),
+  ELT(1 + (seq %% 1000 >= 970) + (seq %% 1000 >= 980) + (seq %% 1000 >= 985) + (seq %% 1000 >= 990)
+    + (seq %% 1000 >= 996) + (seq %% 100000 = 99999), 'SUCCEEDED', 'FAILED', 'DEAD', 'CANCELLED', 'PENDING', 'SCHEDULED',
+    'WAITING'),
   100, at, 3, 1, 0, 0, 1,
   CONCAT('{"text":"TAX INVOICE NO ', seq, ' DATE 15/01/2019 TOTAL 193.00 ', REPEAT('x', 400), '"}'),
-  IF(seq %% 1000 < 970, CONCAT('{"company":"Company ', seq %% 977, '","date":"2019-01-15","total":', seq %% 1000, '.5}'), NULL),
+  IF(seq %% 1000 < 970,
+    CONCAT('{"company":"Company ', seq %% 977, '","date":"2019-01-15","total":', seq %% 1000, '.5}'), NULL),
   '', CONCAT('c-', seq), '', 'bench', at, at, IF(seq %% 1000 < 990, at, NULL)
 FROM (SELECT seq, '2026-08-01' + INTERVAL seq * 9 SECOND AS at FROM seq_{first}_to_{last}) numbers
 """
@@ -107,7 +109,7 @@ def seed(world: dict[str, int], first: int, last: int) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(SEED.format(first=first, last=last), world)
+        cursor.execute(SEED.replace("{first}", str(first)).replace("{last}", str(last)), world)
 
 
 def pages(world: dict[str, int]) -> dict[str, str]:
@@ -147,7 +149,7 @@ def measure(world: dict[str, int]) -> dict[str, tuple[float, float, int]]:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(pk=world["user"]), backend="django.contrib.auth.backends.ModelBackend")
     measured = {}
     for name, url in pages(world).items():
@@ -192,7 +194,7 @@ def stock_change_list() -> Callable[[], None]:
     root = User(username="root", is_superuser=True, is_staff=True, is_active=True)
 
     def ask() -> None:
-        request = RequestFactory().get("/admin/jobs/job/")
+        request = RequestFactory(SERVER_NAME="localhost").get("/admin/jobs/job/")
         request.user = root
         page.changelist_view(request).render()
 

@@ -41,7 +41,12 @@ class Work:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the overview to the start page's context, its times in the tenant's zone."""
     tenant = tenant_of(request)
-    shown = {"request": request, "tenant": tenant, "limit": COUNT_LIMIT, "fleet": is_fleet_operator(request)}
+    shown: dict[str, Any] = {
+        "request": request,
+        "tenant": tenant,
+        "limit": COUNT_LIMIT,
+        "fleet": is_fleet_operator(request),
+    }
     shown |= _of_tenant(tenant) if tenant is not None and allowed(request, Permission.VIEW_JOBS) else {}
     workers = list_workers(database_now())
     shown |= {

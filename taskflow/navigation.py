@@ -46,7 +46,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar's groups. Of several links that lead to the present page, the most exact is the active one."""
     home = [_item("Overview", "space_dashboard", reverse("admin:index"))]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"title": "", "items": home},
         {"title": "Work", "separator": True, "items": _work(request)},
         *({"title": title, "separator": True, "items": _models(request, models)} for title, models in GROUPS.items()),
@@ -105,7 +105,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
         uid = UUID(term)
     except ValueError:
         return []
-    jobs = access_of(request).limit(Job.objects.filter(uid=uid), "tenant", narrow=False).select_related("workflow")
+    jobs = access_of(request).limit(Job.objects.filter(uid=uid), "tenant").select_related("workflow")
     return [
         SearchResult(
             title=f"{job.workflow.label_singular} {job.uid}",

@@ -16,6 +16,8 @@ from tenants.queries import tenants_of
 
 LONGEST_ACTOR = 100
 P = ParamSpec("P")
+#: A method of an admin that shows one tenant, and the same as Django calls it.
+TenantView = Callable[Concatenate[Any, HttpRequest, Tenant, P], HttpResponse]
 View = Callable[Concatenate[Any, HttpRequest, P], HttpResponse]
 
 
@@ -49,17 +51,17 @@ def require(request: HttpRequest, permission: Permission, tenant: Tenant) -> Non
         raise PermissionDenied(f"Your role in {tenant} does not allow you to {permission.value}.")
 
 
-def needs(permission: Permission) -> Callable[[View[P]], View[P]]:
-    """Let a page be seen by those who may do `permission` in the current tenant; others choose a tenant, or get 403."""
+def needs(permission: Permission) -> Callable[[TenantView[P]], View[P]]:
+    """Give a page the current tenant, if the person may do `permission` in it; without one they choose."""
 
-    def decorate(view: View[P]) -> View[P]:
+    def decorate(view: TenantView[P]) -> View[P]:
         @wraps(view)
         def checked(self: Any, request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             tenant = tenant_of(request)
             if tenant is None:
                 return choose_tenant(request)
             require(request, permission, tenant)
-            return view(self, request, *args, **kwargs)
+            return view(self, request, tenant, *args, **kwargs)
 
         return checked
 

@@ -1,7 +1,7 @@
 """What a person does to one job: retry it as it is, from another step or with another payload, or cancel it."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -57,11 +57,9 @@ class RetryForm(forms.Form):
         self.job = job
         steps = Step.objects.filter(version_id=job.version_id, position__lte=job.position).order_by("position")
         choices = [(step.key, f"{step.position + 1}. {step.name}") for step in steps]
-        initial = {"from_step": choices[-1][0] if choices else "", "payload": job.payload}
-        super().__init__(*args, initial=initial, **kwargs)
-        step_field = self.fields["from_step"]
-        assert isinstance(step_field, forms.ChoiceField)
-        step_field.choices = choices
+        kwargs["initial"] = {"from_step": choices[-1][0] if choices else "", "payload": job.payload}
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["from_step"]).choices = choices
 
     def clean_payload(self) -> dict[str, Any]:
         payload = self.cleaned_data["payload"]
@@ -126,7 +124,7 @@ def _explain(form: RetryForm, error: SubmissionError | UnknownStepError) -> None
 
 
 def _show(request: HttpRequest, job: Job, form: RetryForm) -> HttpResponse:
-    request.workflow_slug = job.workflow.slug  # type: ignore[attr-defined] - the sidebar marks its entry
+    request.workflow_slug = job.workflow.slug  # type: ignore[attr-defined]  # for the sidebar
     return render_page(request, "retry", title="Retry with changes", zone=zone_of(job.tenant), job=job, form=form)
 
 

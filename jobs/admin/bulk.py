@@ -1,15 +1,16 @@
 """Actions on many jobs at once: what they will do, whether to do it, and how far they are."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from jobs.admin.access import actor_of, allowed, needs, require, tenant_of, zone_of
+from jobs.admin.access import actor_of, allowed, needs, require, zone_of
 from jobs.admin.bulk_wording import describe, progress_of
 from jobs.admin.job_filters import read_filters
 from jobs.admin.pages import render_page
@@ -38,11 +39,10 @@ class BulkActionAdmin(TenantScopedAdmin):
             path("start/", wrap(require_POST(self.start_view)), name="jobs_bulkaction_start"),
             path("<path:object_id>/stop/", wrap(require_POST(self.stop_view)), name="jobs_bulkaction_stop"),
         ]
-        return own + super().get_urls()
+        return [*own, *super().get_urls()]
 
     @needs(Permission.VIEW_JOBS)
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        tenant = tenant_of(request)
+    def changelist_view(self, request: HttpRequest, tenant: Tenant, extra_context: Any = None) -> HttpResponse:
         actions = self.get_queryset(request).filter(tenant=tenant).select_related("created_by").order_by("-pk")[:SHOWN]
         return render_page(
             request,
@@ -54,10 +54,8 @@ class BulkActionAdmin(TenantScopedAdmin):
         )
 
     @needs(Permission.ACT_ON_JOBS)
-    def start_view(self, request: HttpRequest) -> HttpResponse:
+    def start_view(self, request: HttpRequest, tenant: Tenant) -> HttpResponse:
         """Say what the action would do; do it once that is confirmed."""
-        tenant = tenant_of(request)
-        assert tenant is not None
         kind = request.POST.get("kind", "")
         if kind not in BULK_KINDS:
             raise Http404(f"There is no bulk action '{kind}'.")
@@ -66,7 +64,9 @@ class BulkActionAdmin(TenantScopedAdmin):
             messages.error(request, " ".join(problems))
             return HttpResponseRedirect(_back(request.POST))
         if "confirmed" in request.POST:
-            action = start_bulk_action(tenant=tenant, kind=kind, wanted=wanted, user=request.user, now=utcnow())
+            action = start_bulk_action(
+                tenant=tenant, kind=kind, wanted=wanted, user=cast(User, request.user), now=utcnow()
+            )
             return HttpResponseRedirect(reverse("admin:jobs_bulkaction_change", args=[action.uid]))
         return _confirm(request, tenant, kind, wanted)
 
@@ -113,7 +113,7 @@ def _read_selection(form: QueryDict, tenant: Tenant) -> tuple[JobFilter, list[st
     slug = form.get("workflow", "")
     workflow = get_object_or_404(Workflow, tenant=tenant, slug=slug) if slug else None
     query = QueryDict(form.get("query", ""))
-    filters = read_filters(query, workflow_id=workflow and workflow.pk, zone=zone_of(tenant))
+    filters = read_filters(query, workflow_id=workflow.pk if workflow else None, zone=zone_of(tenant))
     return filters.wanted, filters.problems
 
 
@@ -137,7 +137,9 @@ def _confirm(request: HttpRequest, tenant: Tenant, kind: str, wanted: JobFilter)
         count=expected(tenant_id=tenant.pk, kind=kind, wanted=wanted),
         limit=COUNT_LIMIT,
         states=[state.title() for state in wanted.for_kind(kind)],
-        fields=[(name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"],
+        fields=[
+            (name, value) for name, values in request.POST.lists() for value in values if name != "csrfmiddlewaretoken"
+        ],
         back=_back(request.POST),
     )
 

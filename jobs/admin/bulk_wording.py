@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from jobs.domain.job_filter import BULK_KINDS
 from jobs.models import BulkAction
 
 VERBS = {"retry": "Retry", "requeue": "Requeue", "cancel": "Cancel"}
-assert VERBS.keys() == BULK_KINDS.keys()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Jobs in the admin: lists, and a page a job that reads like a story. No raw form: what changes a job goes through services."""
+"""Jobs in the admin: lists, and a page a job that reads like a story.
+
+There is no form of the raw row: what changes a job goes through services.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -14,6 +17,7 @@ from jobs.admin.story import story_view
 from jobs.models import Job
 from tenants.admin import TenantScopedAdmin
 from tenants.domain.roles import Permission
+from tenants.models import Tenant
 
 
 @admin.register(Job)
@@ -29,15 +33,15 @@ class JobAdmin(TenantScopedAdmin):
             path("<path:object_id>/retry/", wrap(self.retry_view), name="jobs_job_retry"),
             path("<path:object_id>/cancel/", wrap(self.cancel_view), name="jobs_job_cancel"),
         ]
-        return own + super().get_urls()
+        return [*own, *super().get_urls()]
 
     @needs(Permission.VIEW_JOBS)
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return job_list(request)
+    def changelist_view(self, request: HttpRequest, tenant: Tenant, extra_context: Any = None) -> HttpResponse:
+        return job_list(request, tenant)
 
     @needs(Permission.VIEW_JOBS)
-    def workflow_view(self, request: HttpRequest, slug: str) -> HttpResponse:
-        return job_list(request, slug)
+    def workflow_view(self, request: HttpRequest, tenant: Tenant, slug: str) -> HttpResponse:
+        return job_list(request, tenant, slug)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from jobs.admin.access import allowed, tenant_of, zone_of
+from jobs.admin.access import allowed, zone_of
 from jobs.admin.columns import Cell, Column, cells_of, columns_of
 from jobs.admin.job_filters import CHOICES, GROUPS, ListFilters, read_cursor, read_filters
 from jobs.admin.pages import render_page
@@ -29,13 +29,11 @@ class Row:
     cells: list[Cell]
 
 
-def job_list(request: HttpRequest, slug: str | None = None) -> HttpResponse:
-    """Show a page of the current tenant's jobs: those of the workflow `slug`, or all."""
-    tenant = tenant_of(request)
-    assert tenant is not None
+def job_list(request: HttpRequest, tenant: Tenant, slug: str | None = None) -> HttpResponse:
+    """Show a page of a tenant's jobs: those of the workflow `slug`, or all."""
     workflow = get_object_or_404(Workflow, tenant=tenant, slug=slug) if slug else None
     zone = zone_of(tenant)
-    filters = read_filters(request.GET, workflow_id=workflow and workflow.pk, zone=zone)
+    filters = read_filters(request.GET, workflow_id=workflow.pk if workflow else None, zone=zone)
     found = _find_by_uid(tenant, filters.text["q"])
     if found is not None:
         return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[found.uid]))

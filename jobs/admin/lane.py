@@ -18,25 +18,33 @@ from tenants.domain.roles import Permission
 
 @admin.register(Lane)
 class LaneAdmin(TenantScopedAdmin):
-    """A tenant's lanes. Operators set the cap and pause; the weight, a claim on others' time, is the deployment's to give."""
+    """A tenant's lanes. Operators pause and set the cap; the weight, a claim on others' time, superusers give."""
 
     view_permission = Permission.VIEW_JOBS
     change_permission = Permission.PAUSE_LANES
     list_display = ("__str__", "queue", "tenant", "weight", "cap", "is_paused", "seconds_used")
     list_filter = (("tenant", ScopedRelatedFilter), ("queue", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("queue", "tenant")
-    fields = ("queue", "tenant", "weight", "cap", "is_paused", "seconds_used")
     empty_hint = "A lane appears when a tenant first sends a job to a queue."
     actions = ("pause", "resume")
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("queue", "tenant", "weight", "cap")
+        return ("queue_name", "tenant", "weight", "cap", "is_paused", "seconds_used")
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
-            return ("is_paused", "seconds_used")
-        fixed = ("queue", "tenant", "is_paused", "seconds_used")
+            return ()
+        fixed = ("queue_name", "tenant", "is_paused", "seconds_used")
         return fixed if is_fleet_operator(request) else (*fixed, "weight")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.display(description="Queue")
+    def queue_name(self, obj: Lane) -> str:
+        return obj.queue.name
 
     @admin.display(description="Paused")
     def is_paused(self, obj: Lane) -> str:

@@ -25,7 +25,7 @@ def render_page(
             response = render(request, f"taskflow/{part}.html", context)
             response["Cache-Control"] = "no-store"
             return response
-        request.current_app = admin.site.name  # type: ignore[attr-defined]
+        request.current_app = admin.site.name
         frame = admin.site.each_context(request)
         return render(request, f"taskflow/{name}.html", frame | {"part": part and f"taskflow/{part}.html"} | context)
 

@@ -30,7 +30,7 @@ class CapForm(forms.Form):
 
 
 @admin.register(Queue)
-class QueueAdmin(ModelAdmin):  # type: ignore[misc]
+class QueueAdmin(ModelAdmin):
     """Queues serve all tenants. Who runs the deployment changes whole queues; a tenant's operators their own share."""
 
     fields = ("slug", "name", "pool", "cap", "rate")
@@ -41,7 +41,7 @@ class QueueAdmin(ModelAdmin):  # type: ignore[misc]
             path("<slug:slug>/pause/", wrap(require_POST(self.pause_view)), name="jobs_queue_pause"),
             path("<slug:slug>/cap/", wrap(require_POST(self.cap_view)), name="jobs_queue_cap"),
         ]
-        return own + super().get_urls()
+        return [*own, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         tenant = tenant_of(request)
@@ -91,7 +91,7 @@ class QueueAdmin(ModelAdmin):  # type: ignore[misc]
         queue, tenant = self._target(request, slug)
         form = CapForm(request.POST)
         if not form.is_valid():
-            messages.error(request, f"Cap: {' '.join(form.errors['cap'])}")
+            messages.error(request, f"Cap: {' '.join(map(str, form.errors['cap']))}")
             return self._back(tenant)
         cap = form.cleaned_data["cap"]
         if tenant is None:
@@ -103,7 +103,7 @@ class QueueAdmin(ModelAdmin):  # type: ignore[misc]
         return self._back(tenant)
 
     def _target(self, request: HttpRequest, slug: str) -> tuple[Queue, Tenant | None]:
-        """Return the queue, and the tenant whose lane is meant; None means the whole queue, for the fleet's operator."""
+        """Return the queue, and the tenant whose lane is meant; None is the whole queue, for superusers."""
         queue = get_object_or_404(Queue, slug=slug)
         if request.POST.get("of") != "tenant" and is_fleet_operator(request):
             return queue, None

@@ -38,7 +38,7 @@ def story_view(request: HttpRequest, job: Job) -> HttpResponse:
     story = get_job_story(job, now=now, zone=zone)
     may_act = allowed(request, Permission.ACT_ON_JOBS, job.tenant_id)
     state = State(job.state)
-    request.workflow_slug = job.workflow.slug  # type: ignore[attr-defined] - the sidebar marks its entry
+    request.workflow_slug = job.workflow.slug  # type: ignore[attr-defined]  # for the sidebar
     return render_page(
         request,
         "story",
@@ -63,7 +63,8 @@ def step_cards(story: JobStory) -> list[StepCard]:
     runs: dict[int, list[StepRun]] = {}
     for run in story.step_runs:
         runs.setdefault(run.position, []).append(run)
-    cards, outputs = [], {}
+    cards: list[StepCard] = []
+    outputs: dict[str, Any] = {}
     for step in Step.objects.filter(version_id=story.job.version_id).order_by("position"):
         mine = runs.get(step.position, [])
         latest = mine[-1] if mine else None
@@ -85,14 +86,16 @@ def _status(job: Job, position: int, run: StepRun | None) -> str:
         return "skipped" if job.state == State.SUCCEEDED else "ahead"
     if job.state in (State.FAILED, State.DEAD) or (job.state == State.SCHEDULED and job.failures):
         return "failed"
-    return {State.RUNNING: "running", State.WAITING: "waiting", State.CANCELLED: "cancelled"}.get(State(job.state), "next")
+    return {State.RUNNING: "running", State.WAITING: "waiting", State.CANCELLED: "cancelled"}.get(
+        State(job.state), "next"
+    )
 
 
 def _fields(job: Job) -> list[dict[str, str]]:
-    """Return the fields that the version names and the job has, with their values as text."""
+    """Return the fields that the version names and the job has, the outputs first, with their values as text."""
     records = {Role.INPUT: job.payload, Role.OUTPUT: job.result}
     rows = []
-    for field in read_fields(job.version.fields):
+    for field in sorted(read_fields(job.version.fields), key=lambda field: field.role is Role.INPUT):
         record = records[field.role]
         if isinstance(record, dict) and field.key in record:
             rows.append({"label": field.shown_label, "value": as_text(record[field.key])})

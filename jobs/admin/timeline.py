@@ -60,7 +60,9 @@ def timeline_of(story: JobStory) -> list[Line]:
     """Return the lines of a job's story, oldest first; of equal moments the step comes before the event it led to."""
     lines = [(run.finished_at, 0, _step_line(run)) for run in story.step_runs]
     lines += [(event.at, 1, _event_line(event)) for event in story.events]
-    return [line for _, _, line in sorted(lines, key=lambda item: (item[0], item[1] if item[2].title != "Created" else -1))]
+    return [
+        line for _, _, line in sorted(lines, key=lambda item: (item[0], item[1] if item[2].title != "Created" else -1))
+    ]
 
 
 def _event_line(event: Event) -> Line:
@@ -74,4 +76,12 @@ def _step_line(run: StepRun) -> Line:
     error = run.error if isinstance(run.error, dict) else {}
     details = tuple((LABELS[key], value) for key, value in error.items() if key in LABELS)
     title = f"Step '{run.step_key}' was passed over" if run.error else f"Step '{run.step_key}' done"
-    return Line(run.finished_at, title, "step_over" if run.error else "task_alt", "warn" if run.error else "step", "", run.attempt, details)
+    return Line(
+        run.finished_at,
+        title,
+        "step_over" if run.error else "task_alt",
+        "warn" if run.error else "step",
+        "",
+        run.attempt,
+        details,
+    )

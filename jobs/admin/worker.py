@@ -35,9 +35,13 @@ class Worker:
 def list_workers(now: datetime) -> list[Worker]:
     """Return the workers that live or ended lately, the living first. `now` is the database's clock."""
     leases = WorkerLease.objects.filter(Q(ended_at=None) | Q(ended_at__gt=now - RECENT))
-    workers = [Worker(lease, (now - lease.heartbeat_at).total_seconds(), _state(lease, now)) for lease in leases[:SHOWN]]
+    workers = [
+        Worker(lease, (now - lease.heartbeat_at).total_seconds(), _state(lease, now)) for lease in leases[:SHOWN]
+    ]
     order = ("alive", "stopping", "stale", "ended")
-    return sorted(workers, key=lambda worker: (order.index(worker.state), worker.lease.pool, worker.lease.host, worker.lease.pid))
+    return sorted(
+        workers, key=lambda worker: (order.index(worker.state), worker.lease.pool, worker.lease.host, worker.lease.pid)
+    )
 
 
 def _state(lease: WorkerLease, now: datetime) -> str:
@@ -49,7 +53,7 @@ def _state(lease: WorkerLease, now: datetime) -> str:
 
 
 @admin.register(WorkerLease)
-class WorkerLeaseAdmin(ModelAdmin):  # type: ignore[misc]
+class WorkerLeaseAdmin(ModelAdmin):
     """Worker processes. They belong to no tenant; those who act on jobs see whether anybody works on them."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -1,8 +1,8 @@
 """A change to many jobs in the background: kept as a row, worked through in chunks, taken up again if a worker dies."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F, Q
 
@@ -15,6 +15,9 @@ from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import emit
 from tenants.models import Tenant
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
 CHUNK = 200
 TASK = "jobs.work_bulk_action"
 #: An action nobody has worked on for this long is taken up by the tick.
@@ -23,9 +26,7 @@ STALE = timedelta(seconds=15)
 COUNT_LIMIT = 10_000
 
 
-def start_bulk_action(
-    *, tenant: Tenant, kind: str, wanted: JobFilter, user: AbstractBaseUser, now: datetime
-) -> BulkAction:
+def start_bulk_action(*, tenant: Tenant, kind: str, wanted: JobFilter, user: "User", now: datetime) -> BulkAction:
     """Store an action on every job of `tenant` that is there now and matches `wanted`, and send it on its way.
 
     Raises ValueError for a `kind` that is not one of BULK_KINDS.
@@ -59,9 +60,7 @@ def hint(action_id: int) -> None:
 def stop_bulk_action(*, action: BulkAction, actor: str, now: datetime) -> bool:
     """End an action after its present chunk; False where it was over already. What is done stays done."""
     reason = f"Stopped by {actor}."
-    return bool(
-        BulkAction.objects.filter(pk=action.pk, finished_at=None).update(finished_at=now, error_message=reason)
-    )
+    return bool(BulkAction.objects.filter(pk=action.pk, finished_at=None).update(finished_at=now, error_message=reason))
 
 
 def continue_stale(now: datetime) -> int:

@@ -45,7 +45,9 @@ def ago(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return "–"
     seconds = (utcnow() - moment).total_seconds()
-    words = "just now" if abs(seconds) < 1 else f"{_roughly(seconds)} ago" if seconds > 0 else f"in {_roughly(-seconds)}"
+    words = (
+        "just now" if abs(seconds) < 1 else f"{_roughly(seconds)} ago" if seconds > 0 else f"in {_roughly(-seconds)}"
+    )
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact(moment), words)
 
 
@@ -62,7 +64,10 @@ def clock_time(moment: datetime) -> SafeString:
     """Write the time of day to the millisecond, with the day as a tooltip."""
     local = timezone.localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact(moment), local.strftime("%H:%M:%S.%f")[:-3]
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        exact(moment),
+        local.strftime("%H:%M:%S.%f")[:-3],
     )
 
 
@@ -101,14 +106,18 @@ def since(later: datetime | None, earlier: datetime | None) -> str:
 @register.filter
 def pretty(value: Any) -> str:
     """Write JSON for people, cut where it would weigh the page down."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return clip(plain(text), MOST_JSON)
+    return clip_text(json.dumps(value, indent=2, ensure_ascii=False, default=str), MOST_JSON)
 
 
 @register.filter
 def clip(text: Any, length: int) -> str:
     """Cut a text to `length` characters and say how much is left out."""
-    text = plain(str(text))
+    return clip_text(str(text), length)
+
+
+def clip_text(text: str, length: int) -> str:
+    """Cut a text to `length` characters and say how much is left out."""
+    text = plain(text)
     if len(text) <= length:
         return text
     return f"{text[:length]} … ({len(text) - length:,} more characters)"

@@ -27,12 +27,17 @@ RECEIPT_STEPS = [
     {"key": "post", "name": "Send to accounting", "kind": "python", "config": {"function": "echo"}},
 ]
 COMPANIES = ("Ojc Marketing Sdn Bhd", "Gardenia Bakeries", "Popular Book Co.", "Restoran Wan Sheng", "99 Speed Mart")
-QUESTIONS = ("My card has not arrived yet", "Why was I charged a fee?", "How do I change my PIN?", "I was charged twice")
-TRACEBACK = '''Traceback (most recent call last):
+QUESTIONS = (
+    "My card has not arrived yet",
+    "Why was I charged a fee?",
+    "How do I change my PIN?",
+    "I was charged twice",
+)
+TRACEBACK = """Traceback (most recent call last):
   File "workflows/kinds/http.py", line 88, in run
     response = self.client.send(request)
 ConnectTimeout: accounting.example did not answer within 10 s
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +152,17 @@ def failed_job(workflow: Workflow, now: datetime) -> Job:
 def step_run(job: Job, position: int, output: Any, at: datetime, *, cost: float = 0.0) -> StepRun:
     """Record a finished step."""
     key = job.version.steps.get(position=position).key
-    tokens = {"input_tokens": 812, "output_tokens": 64} if cost else {}
+    tokens: dict[str, Any] = {"input_tokens": 812, "output_tokens": 64} if cost else {}
     return StepRun.objects.create(
-        job=job, position=position, attempt=1, step_key=key, output=output, seconds=0.84, finished_at=at, cost=cost, **tokens
+        job=job,
+        position=position,
+        attempt=1,
+        step_key=key,
+        output=output,
+        seconds=0.84,
+        finished_at=at,
+        cost=cost,
+        **tokens,
     )
 
 
@@ -177,7 +190,9 @@ def _old_job(workflow: Workflow, number: int, now: datetime) -> Job:
     state = State.FAILED if number % 11 == 5 else State.CANCELLED if number % 17 == 7 else State.SUCCEEDED
     if number >= 56:
         state = State.PENDING if number % 2 else State.SCHEDULED
-    fields: dict[str, Any] = {"error_class": "InvalidTotal", "error_message": "No total found."} if state is State.FAILED else {}
+    fields: dict[str, Any] = (
+        {"error_class": "InvalidTotal", "error_message": "No total found."} if state is State.FAILED else {}
+    )
     if state is State.SUCCEEDED:
         company = COMPANIES[number % len(COMPANIES)]
         fields["result"] = {"company": company, "date": "2019-01-15", "total": 10.5 + number, "team": "Cards"}

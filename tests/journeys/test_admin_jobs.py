@@ -1,5 +1,6 @@
 """Job lists and job pages, as people with and without rights ask for them."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -56,7 +57,9 @@ def test_a_workflow_has_a_list_under_its_own_label_with_its_own_columns(acme: Ca
         assert shown in text
 
 
-def test_the_sidebar_names_the_workflows_of_the_current_tenant_only(acme: Cast, globex: Cast, receipts: Workflow) -> None:
+def test_the_sidebar_names_the_workflows_of_the_current_tenant_only(
+    acme: Cast, globex: Cast, receipts: Workflow
+) -> None:
     make_workflow(globex.tenant, "secrets", label_plural="Secrets of Globex")
     text = text_of(login(acme.viewer), "/admin/")
     assert ">Receipts</span>" in text
@@ -105,7 +108,9 @@ def test_a_day_begins_at_midnight_in_the_tenants_time_zone(acme: Cast, receipts:
     assert "Tue 03 Mar 2026, 01:00:00" in text
 
 
-@pytest.mark.parametrize("query", ["state=nonsense", "queue=nowhere", "from=yesterday", "to=9999-99-99", "to=9999-12-31"])
+@pytest.mark.parametrize(
+    "query", ["state=nonsense", "queue=nowhere", "from=yesterday", "to=9999-99-99", "to=9999-12-31"]
+)
 def test_a_filter_that_makes_no_sense_is_named_and_left_out(acme: Cast, receipts: Workflow, query: str) -> None:
     job = make_job(receipts)
     text = text_of(login(acme.viewer), f"/admin/jobs/job/of/receipts/?{query}")
@@ -143,7 +148,14 @@ def test_searching_for_a_job_id_leads_to_the_job(acme: Cast, receipts: Workflow)
 def test_a_job_page_tells_its_story(acme: Cast) -> None:
     scene = build_scene(acme, jobs=3)
     text = text_of(login(acme.viewer), story_of(scene.failed))
-    for told in ("It was given up", "all 3 attempts failed", "Send to accounting", "Traceback", "worker-2:17", "876 tokens"):
+    for told in (
+        "It was given up",
+        "all 3 attempts failed",
+        "Send to accounting",
+        "Traceback",
+        "worker-2:17",
+        "876 tokens",
+    ):
         assert told in text
     assert "<script>alert(1)" not in text
     succeeded = text_of(login(acme.viewer), story_of(scene.succeeded))
@@ -157,8 +169,17 @@ def test_hostile_values_break_no_page_and_are_shown_as_text(acme: Cast, receipts
     for position, value in enumerate(STRINGS):
         workflow = make_workflow(acme.tenant, f"w{position}", steps=steps, version={"fields": RECEIPT_FIELDS})
         record = {"text": value, "company": value, "total": [value, {"x": None}], value: value}
-        job = make_job(workflow, State.DEAD, payload=record, result=record, error_class=value[:100], error_message=value,
-                       correlation_id=value[:100], source=value[:100], cancel_requested_at=now)
+        job = make_job(
+            workflow,
+            State.DEAD,
+            payload=record,
+            result=record,
+            error_class=value[:100],
+            error_message=value,
+            correlation_id=value[:100],
+            source=value[:100],
+            cancel_requested_at=now,
+        )
         log(job, now, [("created", "PENDING", value[:100], {"reason": value, "jobs": [value]}), ("odd", "", "", value)])
         step_run(job, 0, record, now)
         attempt(job, 1, "failed", now, error_class=value[:100], error_message=value, traceback=value)
@@ -171,7 +192,8 @@ def test_hostile_values_break_no_page_and_are_shown_as_text(acme: Cast, receipts
 
 
 def test_payloads_that_are_no_objects_or_very_large_are_shown(acme: Cast, receipts: Workflow) -> None:
-    for payload in ([1, 2], "text", None, 7, {}, {"text": "x" * 900_000}, {"deep": [[[[[[]]]]]]}):
+    payloads: list[Any] = [[1, 2], "text", None, 7, {}, {"text": "x" * 900_000}, {"deep": [[[[[[]]]]]]}]
+    for payload in payloads:
         job = make_job(receipts, State.SUCCEEDED, payload=payload if payload is not None else {}, result=payload)
         assert len(text_of(login(acme.viewer), story_of(job))) < 400_000
     assert len(text_of(login(acme.viewer), "/admin/jobs/job/of/receipts/")) < 400_000

@@ -10,7 +10,15 @@ from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import BulkAction, Event, Job, Lane, Queue
 from jobs.runtime.bulk import run_bulk_action
-from jobs.services.bulk import CHUNK, STALE, continue_stale, start_bulk_action, stop_bulk_action, take_bulk_action, work_chunk
+from jobs.services.bulk import (
+    CHUNK,
+    STALE,
+    continue_stale,
+    start_bulk_action,
+    stop_bulk_action,
+    take_bulk_action,
+    work_chunk,
+)
 from taskflow.lib.clock import utcnow
 from tests.browser.scene import build_scene
 from tests.factories import Cast, User, make_job, make_lane, make_lease, make_queue, make_user, make_workflow
@@ -255,6 +263,8 @@ def test_only_who_runs_the_deployment_edits_queues_and_weights(acme: Cast, root:
     login(acme.owner).post(reverse("admin:jobs_lane_change", args=[lane.pk]), {"weight": "900", "cap": "4"})
     lane.refresh_from_db()
     assert (lane.weight, lane.cap) == (1.0, 4)
+    assert login(root).get(reverse("admin:jobs_lane_add")).status_code == 200
+    assert login(root).get(reverse("admin:jobs_lane_change", args=[lane.pk])).status_code == 200
     login(root).post(reverse("admin:jobs_lane_change", args=[lane.pk]), {"weight": "3", "cap": ""})
     lane.refresh_from_db()
     assert (lane.weight, lane.cap) == (3.0, None)
@@ -262,6 +272,7 @@ def test_only_who_runs_the_deployment_edits_queues_and_weights(acme: Cast, root:
 
 def test_the_lanes_of_another_tenant_do_not_exist(acme: Cast, globex: Cast) -> None:
     lane, client = make_lane(tenant=globex.tenant), login(acme.owner)
+    assert client.get(reverse("admin:jobs_lane_changelist")).status_code == 200
     assert client.get(reverse("admin:jobs_lane_change", args=[lane.pk])).status_code == 404
     form = {"action": "pause", "_selected_action": [lane.pk]}
     client.post(reverse("admin:jobs_lane_changelist"), form)
@@ -297,7 +308,14 @@ def test_a_viewer_does_not_see_the_workers(acme: Cast) -> None:
 
 def test_an_editor_renames_the_items_of_a_workflow_and_nothing_else(acme: Cast) -> None:
     workflow = make_workflow(acme.tenant, "receipts")
-    form = {"name": "Bills", "label_singular": "Bill", "label_plural": "Bills", "active": "on", "slug": "x", "queue": "y"}
+    form = {
+        "name": "Bills",
+        "label_singular": "Bill",
+        "label_plural": "Bills",
+        "active": "on",
+        "slug": "x",
+        "queue": "y",
+    }
     login(acme.editor).post(reverse("admin:workflows_workflow_change", args=[workflow.pk]), form)
     workflow.refresh_from_db()
     assert (workflow.label_plural, workflow.slug, workflow.queue) == ("Bills", "receipts", "default")

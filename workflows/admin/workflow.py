@@ -51,7 +51,7 @@ class WorkflowAdmin(TenantScopedAdmin):
     search_fields = ("name", "slug", "label_plural")
     fieldsets = (
         (None, {"fields": ("name", ("label_singular", "label_plural"), "active")}),
-        (_("Fixed"), {"fields": (("slug", "queue", "tenant"),)}),
+        (_("Fixed"), {"fields": ("slug", "queue", "tenant")}),
     )
     readonly_fields = ("slug", "queue")
     change_form_after_template = "taskflow/parts/workflow_versions.html"
@@ -98,5 +98,7 @@ def list_versions(workflow: Workflow) -> list[VersionView]:
 
 
 def _sample(sample: Sample) -> dict[str, Any]:
-    texts = {name: json.dumps(getattr(sample, name), indent=2, ensure_ascii=False)[:4000] for name in ("input", "expected")}
+    texts = {
+        name: json.dumps(getattr(sample, name), indent=2, ensure_ascii=False)[:4000] for name in ("input", "expected")
+    }
     return texts | {"name": str(sample), "golden": sample.expected is not None}
