@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from jobs.models import Queue, QueueWake
 from taskflow.lib import wake as port
+from taskflow.lib.cache import remember
 from taskflow.lib.telemetry import emit
 
 #: A drain that was sent and has not started for this long is taken for lost.
@@ -24,17 +25,23 @@ def _wake(queue_id: int, now: datetime) -> None:
 
 def wake(*, queue_id: int, now: datetime) -> bool:
     """Send a drain unless one is on its way; returns whether one was sent. The tick makes up for a dead broker."""
-    row = QueueWake.objects.filter(queue_id=queue_id).values_list("woken_at", "queue__pool", "queue__slug").first()
-    if row is None:
-        QueueWake.objects.get_or_create(queue_id=queue_id)
-        row = (None, *Queue.objects.values_list("pool", "slug").get(pk=queue_id))
-    woken_at, pool, slug = row
+    pool, slug = _address(queue_id)
+    rows = QueueWake.objects.filter(queue_id=queue_id).values_list("woken_at", flat=True)
+    woken_at = next(iter(rows), None)
     sent = (woken_at is None or woken_at < now - WAKE_EXPIRES) and _mark(queue_id, now)
     if sent and not port.send("jobs.drain", pool=pool, queue_id=queue_id):
         clear_wake(queue_id=queue_id)
         sent = False
     emit("engine.wake", queue=slug, sent=sent)
     return sent
+
+
+@remember(seconds=5)
+def _address(queue_id: int) -> tuple[str, str]:
+    """Return the queue's pool and slug, and see to it that there is a row to mark."""
+    QueueWake.objects.get_or_create(queue_id=queue_id)
+    pool, slug = Queue.objects.values_list("pool", "slug").get(pk=queue_id)
+    return pool, slug
 
 
 def _mark(queue_id: int, now: datetime) -> bool:
