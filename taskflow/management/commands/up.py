@@ -42,6 +42,8 @@ class Command(BaseCommand):
             self.keep_secret_key()
             if host in LOOPBACK:
                 os.environ.setdefault("HTTPS", "false")
+            # Celery's six lines about running as root say nothing to whoever tries it in a container.
+            os.environ.setdefault("PYTHONWARNINGS", "ignore::RuntimeWarning:celery.platforms")
             self.prepare()
             if not options["no_demo"]:
                 self.call("Demo", "demo")
