@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 from ipaddress import ip_network
+from socket import socket
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from django.db import OperationalError, connection
@@ -13,6 +15,7 @@ from jobs.domain.states import State
 from jobs.models import EngineTick
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import emit
+from taskflow.metrics.server import serve_worker_metrics
 from tests.factories import make_job, make_lease, make_queue, make_workflow
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +126,19 @@ def test_where_a_token_is_set_it_is_asked_of_everybody(client: Client, settings:
         assert client.get("/metrics", HTTP_AUTHORIZATION=wrong).status_code == 401
     good = {"HTTP_AUTHORIZATION": "Bearer sesame", "REMOTE_ADDR": "192.0.2.7", "HTTP_X_FORWARDED_FOR": "198.51.100.1"}
     assert client.get("/metrics", **good).status_code == 200
+
+
+def test_a_worker_hands_out_what_its_host_counted_on_a_port_of_its_own(settings: Any) -> None:
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        settings.WORKER_METRICS_PORT = free.getsockname()[1]
+    emit("engine.finish", queue="worker-page", counts={"succeeded": 2})
+    for _ in range(2):
+        serve_worker_metrics()
+        with urlopen(f"http://127.0.0.1:{settings.WORKER_METRICS_PORT}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        assert 'taskflow_jobs_finished_total{outcome="succeeded",queue="worker-page"}' in text
+        assert "taskflow_queue_jobs" not in text
 
 
 def test_metrics_are_read_only(client: Client) -> None:
