@@ -108,6 +108,7 @@ def test_a_wrong_expression_is_refused_with_the_place_and_the_word(source, words
         ("payload.order.name.first", ["payload.order.name is missing"]),
         ("steps['gone'].x", ["steps.gone is missing"]),
         ("payload.amount > 1 && payload.gone", ["payload.gone is missing"]),
+        ("(false && payload.text.x) || payload.gone", ["payload.gone is missing"]),
         ("payload.order.lines.map(line, line.price)", ["'price' is missing"]),
         ("payload.tags[5]", ["5"]),
         ("payload.text + 5", ["string + int"]),
@@ -152,6 +153,32 @@ def test_long_lists_and_texts_are_refused_by_functions():
         compile_expression("split(payload.text, ',')").evaluate(long)
     with pytest.raises(ExpressionError, match="1000000 characters"):
         compile_expression("join(payload.parts, ',')").evaluate(long)
+
+
+LARGE = {"payload": {"text": "x" * 1_000_000, "long": list(range(50_000)), "wide": {str(n): [n] for n in range(500)}}}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "[[[payload.text].map(a, a + a + a)[0]].map(b, b + b + b)[0]].map(c, c + c + c)[0].size()",
+        " + ".join(["payload.text"] * 50),
+        f"[{', '.join(['payload.text'] * 50)}]",
+        "payload.long.map(a, payload.long.size())",
+        "payload.wide.map(a, payload.text)",
+        "payload.wide.all(a, payload.wide.all(b, payload.wide[a] == payload.wide[b]))",
+        "payload.wide.all(a, split(payload.text, 'y').all(b, b != a))",
+    ],
+)
+def test_an_expression_that_could_take_too_long_or_too_much_does_not_begin(source):
+    with pytest.raises(ExpressionError, match=r"too large|too long"):
+        compile_expression(source).evaluate(LARGE)
+
+
+def test_large_values_are_no_hindrance_to_usual_expressions():
+    assert compile_expression("payload.long.exists(n, n == 49999) && payload.text.contains('x')").test(LARGE)
+    assert compile_expression("payload.text.size() > 5 && payload.wide['7'][0] == 7").test(LARGE)
+    assert compile_expression("payload.text + payload.text").evaluate(LARGE) == "x" * 2_000_000
 
 
 def test_the_steps_an_expression_reads_are_known():

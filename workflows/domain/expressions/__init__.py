@@ -13,6 +13,7 @@ from typing import Any
 
 import cel
 
+from workflows.domain.expressions.cost import excess
 from workflows.domain.expressions.functions import FUNCTIONS, MAX_PARTS, NATIVE
 from workflows.domain.expressions.messages import (
     WORD_INSTEAD,
@@ -32,8 +33,6 @@ MAX_LOOPS = 4
 MAX_LOOP_DEPTH = 2
 #: Where lists are looped over, texts may be added up only a little: each loop could double them.
 MAX_OPERATORS_WITH_LOOPS = 20
-#: Rounds that loops may take in all: about a second.
-MAX_ROUNDS = 100_000
 
 # The library logs what a called function raised, with the values; the caller gets that as the error.
 logging.getLogger("cel").setLevel(logging.CRITICAL + 1)
@@ -76,8 +75,9 @@ class Expression:
     def _execute(self, values: Mapping[str, Any]) -> Any:
         # Converting values is most of the cost, so only what the expression reads is passed.
         scope = {root: _narrow(values[root], keys) for root, keys in self._keys.items()}
-        if self._scan.loops:
-            self._check_rounds(scope)
+        too_much = excess(self._scan, scope, parts=MAX_PARTS if "split" in self._functions else 0)
+        if too_much:
+            raise self._error(too_much)
         try:
             return self._program.execute({**scope, **self._functions})
         except KeyError as error:
@@ -85,11 +85,6 @@ class Expression:
             raise self._error(missing_message(key, self._scan.references, scope)) from None
         except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as error:
             raise self._error(runtime_message(error)) from None
-
-    def _check_rounds(self, scope: Mapping[str, Any]) -> None:
-        longest = max(_longest(scope), self.source.count(","), MAX_PARTS if "split" in self._functions else 0)
-        if longest**self._scan.loop_depth > MAX_ROUNDS:
-            raise self._error(f"the lists are too long to loop over (more than {MAX_ROUNDS} rounds)")
 
     def _error(self, message: str) -> ExpressionError:
         return ExpressionError(f"{message} (in: {shown(self.source)})")
@@ -184,17 +179,6 @@ def _narrow(value: Any, keys: frozenset[str] | None) -> Any:
     if keys is None:
         return dict(value)
     return {key: value[key] for key in keys if key in value}
-
-
-def _longest(value: Any) -> int:
-    """Return the length of the longest list or object within `value`."""
-    longest, waiting = 0, [value]
-    while waiting:
-        items = waiting.pop()
-        longest = max(longest, len(items))
-        inner = items.values() if isinstance(items, Mapping) else items
-        waiting.extend(item for item in inner if isinstance(item, (dict, list)))
-    return longest
 
 
 def _plain(value: Any) -> Any:

@@ -29,17 +29,21 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A name the expression reads, with the keys it follows from there: `steps.totals.sum` or `payload["a b"]`."""
+    """A name the expression reads, with the keys it follows from there: `steps.totals.sum` or `payload["a b"]`.
+
+    `loops` is how many list macros it stands inside of.
+    """
 
     path: tuple[str, ...]
     start: int
+    loops: int
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What an expression's text tells. `loops` counts list macros, `loop_depth` those inside one another.
 
-    `open_quote` is where a text begins that does not end.
+    `joints` counts what puts values together (+ and commas), `open_quote` is where a text begins that does not end.
     """
 
     references: tuple[Reference, ...]
@@ -48,6 +52,7 @@ class Scan:
     operators: int
     loops: int
     loop_depth: int
+    joints: int
     open_quote: int | None
 
 
@@ -64,24 +69,30 @@ def tokens_of(source: str) -> list[Token]:
 def scan(source: str) -> Scan:
     """Read what `source` refers to and how deep it goes."""
     tokens = tokens_of(source)
-    loop_names = tuple(_loop_names(tokens))
-    nesting, loops, loop_depth = _depths(tokens)
-    operators = sum(1 for token in tokens if token.kind == "operator" and token.text not in "()[]{},.")
-    open_quote = next((token.start for token in tokens if token.text in ("'", '"')), None)
-    return Scan(tuple(_references(tokens)), loop_names, nesting, operators, loops, loop_depth, open_quote)
+    brackets, loops = _depths(tokens)
+    return Scan(
+        references=tuple(_references(tokens, loops)),
+        loop_names=tuple(_loop_names(tokens)),
+        nesting=max(brackets, default=0),
+        operators=sum(token.kind == "operator" and token.text not in "()[]{},." for token in tokens),
+        loops=sum(_is_loop(tokens, index) for index in range(len(tokens))),
+        loop_depth=max(loops, default=0),
+        joints=sum(token.text in ("+", ",") for token in tokens),
+        open_quote=next((token.start for token in tokens if token.text in ("'", '"')), None),
+    )
 
 
 def _text(tokens: list[Token], index: int) -> str:
     return tokens[index].text if 0 <= index < len(tokens) else ""
 
 
-def _references(tokens: list[Token]) -> Iterator[Reference]:
+def _references(tokens: list[Token], loops: list[int]) -> Iterator[Reference]:
     for index, token in enumerate(tokens):
         if token.kind != "word" or token.text in LITERALS:
             continue
         if _text(tokens, index - 1) == "." or _text(tokens, index + 1) == "(":
             continue
-        yield Reference((token.text, *_keys_after(tokens, index + 1)), token.start)
+        yield Reference((token.text, *_keys_after(tokens, index + 1)), token.start, loops[index])
 
 
 def _keys_after(tokens: list[Token], index: int) -> Iterator[str]:
@@ -112,16 +123,15 @@ def _loop_names(tokens: list[Token]) -> Iterator[Token]:
             yield tokens[index + 1]
 
 
-def _depths(tokens: list[Token]) -> tuple[int, int, int]:
-    open_brackets: list[bool] = []
-    nesting = loops = loop_depth = 0
+def _depths(tokens: list[Token]) -> tuple[list[int], list[int]]:
+    """Return, for each token, how many brackets are open there, and how many of them are list macros."""
+    is_open: list[bool] = []
+    brackets, loops = [], []
     for index, token in enumerate(tokens):
-        if token.kind != "operator":
-            continue
-        if token.text in "([{":
-            open_brackets.append(_is_loop(tokens, index))
-            loops += open_brackets[-1]
-            nesting, loop_depth = max(nesting, len(open_brackets)), max(loop_depth, sum(open_brackets))
-        elif token.text in ")]}" and open_brackets:
-            open_brackets.pop()
-    return nesting, loops, loop_depth
+        if token.kind == "operator" and token.text in "([{":
+            is_open.append(_is_loop(tokens, index))
+        brackets.append(len(is_open))
+        loops.append(sum(is_open))
+        if token.kind == "operator" and token.text in ")]}" and is_open:
+            is_open.pop()
+    return brackets, loops
