@@ -140,6 +140,7 @@ class Job(models.Model):
             models.Index(fields=("workflow", "state", "id"), name="job_workflow_state"),
             models.Index(fields=("workflow", "id"), name="job_workflow"),
             models.Index(fields=("tenant", "correlation_id"), name="job_correlation"),
+            models.Index(fields=("tenant", "finished_at"), name="job_finished"),
             models.Index(fields=("wake_at",), name="job_wake"),
         )
 

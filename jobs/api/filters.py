@@ -13,7 +13,7 @@ from django_filters import CharFilter, IsoDateTimeFilter, MultipleChoiceFilter, 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import FINAL
 from jobs.models import STATES, Job, Queue
-from jobs.queries.rare import find_few_with_priority
+from jobs.queries.rare import find_few_finished, find_few_with_priority
 from taskflow.lib.problems import FieldError, invalid
 from workflows.models import Workflow
 
@@ -81,9 +81,11 @@ def _read(tenant_id: int, given: dict[str, Any], query: QueryDict) -> ListReques
         created_to=min(filter(None, (given["created_before"], given["finished_before"])), default=None),
         correlation_id=given["correlation_id"],
     )
-    if (given["finished_after"] or given["finished_before"]) and not wanted.states:
-        wanted = replace(wanted, states=tuple(sorted(state.value for state in FINAL)))
-    if given["priority"] is not None:
+    since, until = given["finished_after"], given["finished_before"]
+    if since or until:
+        states = wanted.states or tuple(sorted(state.value for state in FINAL))
+        wanted = replace(wanted, states=states, ids=find_few_finished(tenant_id, since, until))
+    if given["priority"] is not None and wanted.ids is None:
         wanted = replace(wanted, ids=find_few_with_priority(tenant_id, int(given["priority"]), wanted))
     before = decode_cursor(str(query["cursor"])) if "cursor" in query else None
     return ListRequest(wanted, _extra(given), before, _page_size(query.get("page_size", str(PAGE_SIZE))))
