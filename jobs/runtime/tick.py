@@ -44,11 +44,11 @@ def tick_if_overdue(*, now: datetime) -> bool:
 def _end_stale_leases(since: timedelta) -> list[int]:
     """End the leases of dead workers.
 
-    When nobody ticked for long, the database was away or everything stood still: that no worker was heard of says
-    nothing then. All get another lease's time, so that what they finished meanwhile is not run again.
+    When nobody ticked for long, the database was away or everything stood still. That time counts against no worker:
+    else the first tick would take all of them for dead, and what they finished meanwhile would run again.
     """
-    if since > timedelta(seconds=settings.LEASE_SECONDS / 2):
-        leases.renew_all()
+    if since > OVERDUE:
+        leases.excuse_silence(since - OVERDUE)
     return leases.end_stale_leases(lease_seconds=settings.LEASE_SECONDS)
 
 

@@ -1,6 +1,8 @@
 """Leases: one row per living worker process, kept fresh by the database's clock."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.db.models import F
 
 from jobs.models import WorkerLease
 from taskflow.lib.clock import DatabaseNow, seconds
@@ -39,9 +41,10 @@ def end_stale_leases(*, lease_seconds: float) -> list[int]:
     ]
 
 
-def renew_all() -> int:
-    """Take every worker that has not ended for heard of just now; returns how many there are."""
-    return WorkerLease.objects.filter(ended_at__isnull=True).update(heartbeat_at=DatabaseNow())
+def excuse_silence(silence: timedelta) -> int:
+    """Count the last `silence`, in which no worker could be heard of, against none; returns how many were silent."""
+    rows = WorkerLease.objects.filter(ended_at__isnull=True, heartbeat_at__lt=DatabaseNow() - silence)
+    return rows.update(heartbeat_at=F("heartbeat_at") + silence)
 
 
 def prune_leases(*, before: datetime) -> int:
