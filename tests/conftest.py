@@ -7,6 +7,7 @@ of a test run is always a file or a server, never memory, so that threads and pr
 import os
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import django
@@ -53,6 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"races", "chaos"} & set(item.path.parts):
             item.add_marker(SERVERS_WANTED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what no UTF-8 can hold in captured output: pytest-xdist's workers could not send it."""
+    report = yield
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
+    return report
 
 
 def pytest_unconfigure() -> None:

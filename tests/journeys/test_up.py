@@ -20,6 +20,7 @@ from django.conf import settings
 from tests.servers import free_port, is_alive
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(300),
     pytest.mark.skipif(
         not settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"), reason="the embedded base is SQLite's"
@@ -32,7 +33,7 @@ class Up:
     """A running `manage.py up`, and what it has printed."""
 
     def __init__(self, folder: Path, port: int) -> None:
-        self.port, self.lines = port, []
+        self.port, self.lines = port, list[str]()
         env = {key: value for key, value in os.environ.items() if key not in OURS}
         env |= {"VAR_DIR": str(folder), "STATIC_ROOT": str(folder / "static"), "PORT": str(port), "WEB_PROCESSES": "1"}
         self.process = subprocess.Popen(
