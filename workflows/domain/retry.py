@@ -31,7 +31,7 @@ class Jitter(StrEnum):
 class RetryPolicy(BaseModel):
     """How often and how patiently a job is tried again after an error of its work.
 
-    Delays are in seconds. `cooldowns` maps an error class ("ConnectTimeout") or an HTTP status ("429") to a least delay.
+    Delays are in seconds. `cooldowns` maps an error class ("ConnectTimeout") or HTTP status ("429") to a least delay.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
