@@ -5,6 +5,7 @@ nothing on disk.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -96,9 +97,14 @@ def has_postgres() -> bool:
 
 
 def versions() -> str:
-    """Return the versions of the servers' programs that are installed, in one line."""
-    commands = [[program("mariadbd", "mysqld"), "--version"], [program("redis-server", "valkey-server"), "--version"]]
+    """Return the servers that are installed, with their versions, in a few words."""
+    programs = {"MariaDB": ("mariadbd", "mysqld"), "Redis": ("redis-server", "valkey-server")}
+    paths = {name: program(*names) for name, names in programs.items()}
     if has_postgres():
-        commands.append([postgres_program("postgres"), "--version"])
-    outputs = [subprocess.run(c, capture_output=True, text=True, check=True).stdout.strip() for c in commands]
-    return "; ".join(output.split("/")[-1] if "/" in output.split()[0] else output for output in outputs)
+        paths["PostgreSQL"] = postgres_program("postgres")
+    told = []
+    for name, path in paths.items():
+        output = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+        number = re.search(r"\d+\.\d+(\.\d+)?", output)
+        told.append(f"{name} {number[0] if number else 'of unknown version'}")
+    return ", ".join(told)

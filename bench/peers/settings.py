@@ -27,6 +27,8 @@ DATABASES = {
     }
 }
 LOGGING_CONFIG = None
+ROOT_URLCONF = "bench.peers.django_view"
+ALLOWED_HOSTS = ["127.0.0.1"]
 SILENCED_SYSTEM_CHECKS = ["models.W036"]
 Q_CLUSTER = {
     "name": "bench",
