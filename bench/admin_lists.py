@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import django
@@ -28,7 +29,7 @@ SELECT UUID(), IF(seq %% 20 = 0, %(other_tenant)s, %(tenant)s),
   IF(seq %% 20 = 0, %(other_version)s, IF(seq %% 4 = 0, %(tickets_version)s, %(receipts_version)s)),
   IF(seq %% 1000 = 7, %(rare_queue)s, %(queue)s),
   ELT(1 + (seq %% 1000 >= 970) + (seq %% 1000 >= 980) + (seq %% 1000 >= 985) + (seq %% 1000 >= 990)
-    + (seq %% 1000 >= 996) + (seq %% 100000 = 99999), 'SUCCEEDED', 'FAILED', 'DEAD', 'CANCELLED', 'PENDING', 'SCHEDULED',
+    + (seq %% 1000 >= 996) + (seq %% 100000 = 99999), 'SUCCEEDED','FAILED', 'DEAD', 'CANCELLED', 'PENDING', 'SCHEDULED',
     'WAITING'),
   100, at, 3, 1, 0, 0, 1,
   CONCAT('{"text":"TAX INVOICE NO ', seq, ' DATE 15/01/2019 TOTAL 193.00 ', REPEAT('x', 400), '"}'),
@@ -166,20 +167,28 @@ def measure(world: dict[str, int]) -> dict[str, tuple[float, float, int]]:
 
 def timed(ask: Callable[[], None]) -> tuple[float, float, int]:
     from django.db import connection
-    from django.test.utils import CaptureQueriesContext
 
-    with CaptureQueriesContext(connection) as queries:
+    statements: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
         ask()
     took = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         ask()
         took.append((time.perf_counter() - start) * 1000)
-    return statistics.median(took), max(took), len(queries)
+    return statistics.median(took), max(took), len(statements)
 
 
 def stock_change_list() -> Callable[[], None]:
-    """Return a request for what `ModelAdmin` shows without any work of ours."""
+    """Return a request for what `ModelAdmin` shows without any work of ours.
+
+    Without the queue's name: joined in, MariaDB sorts a million whole rows on disk, which did not end in three minutes.
+    """
     from django.contrib.admin import AdminSite, ModelAdmin
     from django.contrib.auth.models import User
     from django.test import RequestFactory
@@ -188,7 +197,7 @@ def stock_change_list() -> Callable[[], None]:
 
     site = AdminSite(name="admin")
     site.register(
-        Job, ModelAdmin, list_display=("uid", "state", "queue", "created_at"), list_filter=("state",), list_per_page=50
+        Job, ModelAdmin, list_display=("uid", "state", "created_at"), list_filter=("state",), list_per_page=50
     )
     page = site.get_model_admin(Job)
     root = User(username="root", is_superuser=True, is_staff=True, is_active=True)

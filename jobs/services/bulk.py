@@ -8,7 +8,7 @@ from django.db.models import F, Q
 
 from jobs.domain.job_filter import BULK_KINDS, JobFilter
 from jobs.models import BulkAction, Job
-from jobs.queries.job_pages import count_up_to, last_id, matching
+from jobs.queries.job_pages import count_up_to, last_id, list_ids
 from jobs.services.control import NotCancellableError, NotRetryableError, cancel_job, retry_job
 from taskflow.lib import wake
 from taskflow.lib.db import in_transaction
@@ -121,8 +121,9 @@ def _next_jobs(action: BulkAction) -> list[Job]:
     states = wanted.for_kind(action.kind)
     if not states:
         return []
-    jobs = matching(action.tenant_id, wanted.in_states(states)).filter(pk__gt=action.last_id, pk__lte=action.end_id)
-    return list(jobs.order_by("pk")[:CHUNK])
+    left = Q(pk__lte=action.end_id)
+    ids = list_ids(action.tenant_id, wanted.in_states(states), after=action.last_id, size=CHUNK, extra=left)
+    return list(Job.objects.filter(pk__in=ids).order_by("pk"))
 
 
 def _change(kind: str, job: Job, actor: str, now: datetime) -> bool:
