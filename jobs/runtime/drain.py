@@ -119,9 +119,12 @@ class Drain:
     def _pool(self) -> str:
         return self.process.lease.pool
 
-    def _claim(self) -> bool:
-        """Claim and start what fits; False when nothing was taken."""
-        room = Room(slots=self._free(), empty=not self.units)
+    def _claim(self, *, written: bool = True) -> bool:
+        """Claim and start what fits; False when nothing was taken.
+
+        While results are not `written`, no job is taken that may kill this process, and them with it.
+        """
+        room = Room(slots=self._free(), empty=written and not self.units)
         try:
             claim = claim_jobs(queue_id=self.queue_id, claimant=self._claimant, room=room, now=utcnow())
         except Error as error:
@@ -172,7 +175,7 @@ class Drain:
         self.units.difference_update(set(ours) - set(halted))
         self.quick.difference_update(ours)
         if ours and self._more and self._may_claim() and not is_stopping():
-            self._claim()
+            self._claim(written=not reports)
         if self._flush(reports):
             self._next_claim = 0.0
         for unit in halted:

@@ -177,6 +177,15 @@ def test_a_job_that_killed_a_worker_has_no_company(process: WorkerProcess) -> No
     assert Job.objects.filter(state=State.SUCCEEDED).count() == 4
 
 
+def test_what_a_job_gave_is_stored_before_one_starts_that_may_kill_the_process(process: WorkerProcess) -> None:
+    workflow, queue = make_workflow(), make_queue()
+    suspects = send(workflow, 4)
+    Job.objects.filter(pk__in=[job.pk for job in suspects]).update(crashes=1)
+    Drain(process, queue.pk).run()
+    log = Event.objects.filter(job__in=suspects).exclude(kind="created").order_by("id").values_list("job_id", "kind")
+    assert list(log) == [(job.pk, kind) for job in suspects for kind in ("started", "succeeded")]
+
+
 def tasks(queue: Queue) -> list[Task]:
     return [task for job in claim(queue)[0] if isinstance(task := prepare(job), Task)]
 
