@@ -76,8 +76,8 @@ def open_queue(queue_id: int) -> QueueNow | None:
 
 def due_tenants(queue_id: int) -> list[int]:
     """Return the tenants with due jobs in the queue, by a loose index scan (0.2 ms over 100,000 due jobs)."""
-    # The second values match nothing. Without them queue and state are constants, which MariaDB drops from the grouping;
-    # then the index prefix does not fit and every due job is read. DISTINCT and EXISTS read them all too.
+    # The second values match nothing. Without them queue and state are constants, which MariaDB drops from the
+    # grouping; then the index prefix does not fit and every due job is read. DISTINCT and EXISTS read them all too.
     sql = (
         "SELECT queue_id, state, tenant_id FROM jobs_job WHERE queue_id IN (%s, 0) AND state IN (%s, '')"
         " GROUP BY queue_id, state, tenant_id"
