@@ -111,14 +111,14 @@ class Fleet:
     processes: list[Process] = field(default_factory=list)
     killed: set[int] = field(default_factory=set)
 
-    def worker(self, *, children: int = 2, **env: str) -> Process:
-        """Start a worker: a parent that forks `children` processes to work."""
+    def worker(self, *, children: int = 2, pool: str = "default", **env: str) -> Process:
+        """Start a worker: a parent that forks `children` processes to work for a pool."""
         name = f"worker{next(_serial)}"
         arguments = [
-            "-c", str(children), "-Q", "pool.default", "-n", f"{name}@%h", "-l", "INFO", "--without-mingle",
+            "-c", str(children), "-Q", f"pool.{pool}", "-n", f"{name}@%h", "-l", "INFO", "--without-mingle",
             "--without-gossip",
         ]  # fmt: skip
-        return self._start(name, "worker", *arguments, env=env)
+        return self._start(name, "worker", *arguments, env={"WORKER_POOL": pool} | env)
 
     def beat(self) -> Process:
         """Start beat."""
