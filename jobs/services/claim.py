@@ -191,12 +191,14 @@ def _take(picks: Sequence[_Pick], claimant: Claimant, now: datetime) -> list[Cla
 def _charge(picks: Sequence[_Pick], jobs: Sequence[ClaimedJob]) -> None:
     """Move the lanes on that were served, and those their cap kept from it."""
     served = [pick.lane for pick in picks if pick.chosen]
+    moves = []
     for pick in picks:
         lane = pick.lane
         seconds = sum(job.expected for job in jobs if job.lane_id == lane.id)
         moved = charge(lane, seconds) if pick.chosen else keep_up(lane, served)
         if pick.chosen or not pick.left or moved > lane.virtual_time:
-            sql.charge_lane(lane.id, virtual_time=moved, idle=not pick.left)
+            moves.append((lane.id, moved, not pick.left))
+    sql.charge_lanes(moves)
 
 
 def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:
