@@ -40,7 +40,7 @@ bench: .stamps/all
 	@$(BIN)/python -m bench
 
 chaos: .stamps/all
-	@CHAOS_JOBS=$${CHAOS_JOBS:-2000} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -v --timeout=1800 tests/chaos
+	@CHAOS_JOBS=$${CHAOS_JOBS:-2000} $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest -v -s tests/races tests/chaos
 
 screenshots: .stamps/check
 	@$(BIN)/python -m tests.browser.screenshots
