@@ -5,6 +5,7 @@ time, jobs. The lane row is the lock that makes its cap exact: only who holds it
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -202,11 +203,25 @@ def _charge(picks: Sequence[_Pick], jobs: Sequence[ClaimedJob]) -> None:
 
 
 def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:
-    """Give jobs that go on in the middle the outputs of the steps before; the latest run of each counts."""
+    """Give jobs that go on in the middle the outputs of the steps before, of the latest run that passed them.
+
+    What a run gave behind the place where a later one began does not count: that one may have taken another way.
+    """
     resumed = {job.id: job for job in jobs if job.position > 0}
     if not resumed:
         return
+    begun = _begun([job.id for job in resumed.values() if job.run_number > 1])
     rows = StepRun.objects.filter(job_id__in=resumed).order_by("position", "run_number")
-    for run in rows.only("job_id", "position", "step_key", "output"):
-        if run.position < resumed[run.job_id].position:
+    for run in rows.only("job_id", "position", "run_number", "step_key", "output"):
+        later = begun[run.job_id][run.run_number - 1 :]
+        if run.position < min([resumed[run.job_id].position, *later]):
             resumed[run.job_id].outputs[run.step_key] = run.output or {}
+
+
+def _begun(job_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Return at which position each run of these jobs began, from their second run on."""
+    found: dict[int, list[int]] = defaultdict(list)
+    kinds = [EventKind.RETRIED.value, EventKind.REQUEUED.value]
+    for event in Event.objects.filter(job_id__in=job_ids, kind__in=kinds).order_by("id") if job_ids else ():
+        found[event.job_id].append((event.data or {}).get("position", 0))
+    return found

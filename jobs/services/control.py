@@ -81,6 +81,7 @@ def _retry(job: Job, actor: str, now: datetime, from_step: str | None, payload: 
     if job.position >= steps.count():
         job.position = max(steps.count() - 1, 0)
     data = {"from_step": _step_key(job), "was": job.state, "payload_edited": payload is not None}
+    data["position"] = job.position
     _reset(job, now)
     job.save()
     kind = EventKind.REQUEUED if data["was"] == State.DEAD and before == job.position else EventKind.RETRIED

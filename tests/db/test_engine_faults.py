@@ -22,12 +22,14 @@ from jobs.runtime.units import Unit
 from jobs.runtime.writing import surely
 from jobs.services import queues, rescue
 from jobs.services.claim import Claimant, claim_jobs
+from jobs.services.control import retry_job
 from jobs.services.finish import flush
 from jobs.services.leases import close_lease
 from jobs.services.submit import submit_jobs
 from taskflow.lib.clock import utcnow
 from tests.factories import make_lane, make_lease, make_queue, make_tenant, make_workflow
 from tests.history import check, load
+from workflows.domain.outcomes import Done, PermanentError, TransientError
 from workflows.kinds.base import Effect, StepContext
 from workflows.kinds.python import step_function
 from workflows.models import Workflow
@@ -39,6 +41,22 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def note(context: StepContext) -> dict[str, int]:
     """Do something that is stored before the next step."""
     return {"attempt": context.job["attempt"]}
+
+
+@step_function("faults.skip", effect=Effect.PURE)
+def skip(context: StepContext) -> Done:
+    """Go on with the gate if the payload says so, else with the next step."""
+    return Done({}, goto="gate" if context.payload.get("skip") else None)
+
+
+@step_function("faults.gate", effect=Effect.PURE)
+def gate(context: StepContext) -> dict[str, list[str]]:
+    """Fail for good with the first payload, once with the second; tell what is there in the end."""
+    if not context.payload.get("skip"):
+        raise PermanentError("no")
+    if context.job["attempt"] == 2:
+        raise TransientError("not yet")
+    return {"seen": sorted(context.steps)}
 
 
 NOTE = {"kind": "python", "config": {"function": "faults.note"}}
@@ -228,6 +246,20 @@ def test_a_checkpoint_and_the_release_of_its_job_may_be_written_together(process
     job.refresh_from_db()
     assert (job.state, job.position, job.attempts) == (State.PENDING, 1, 0)
     assert check(load()) == []
+
+
+def test_what_an_earlier_run_left_of_steps_that_this_one_passed_over_is_not_seen(process: WorkerProcess) -> None:
+    keys = {"skip": "faults.skip", "between": "echo", "gate": "faults.gate"}
+    steps = [{"key": key, "kind": "python", "config": {"function": function}} for key, function in keys.items()]
+    workflow, queue = make_workflow(steps=steps), make_queue()
+    (job,) = send(workflow, 1)
+    Drain(process, queue.pk).run()
+    retry_job(job=job, actor="test", now=utcnow(), payload={"text": "x", "skip": True})
+    Drain(process, queue.pk).run()
+    rescue.promote_due(now=utcnow() + timedelta(hours=1))
+    Drain(process, queue.pk).run()
+    job.refresh_from_db()
+    assert (job.state, job.result) == (State.SUCCEEDED, {"seen": ["skip"]})
 
 
 @pytest.mark.parametrize("error", [InterfaceError(0, ""), OperationalError(2013, "Lost connection")])
