@@ -1,16 +1,18 @@
 """The Celery tasks of the engine. Each takes ids, tolerates unknown keywords, and may run twice or not at all."""
 
 import os
+import threading
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from jobs.runtime import process as processes
 from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
 from jobs.runtime.tick import tick as run_tick
+from jobs.runtime.writing import surely
 from jobs.services.wake import clear_wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import span
@@ -42,9 +44,7 @@ def drain(queue_id: int, **_unknown: Any) -> None:
 
 @shared_task(name="jobs.tick")
 def tick(**_unknown: Any) -> None:
-    """Keep the engine going: promote, rescue, wake. An idle worker shows itself alive by it."""
-    if not processes.is_stopping():
-        processes.current_process()
+    """Keep the engine going: promote, rescue, wake."""
     run_tick(now=utcnow())
 
 
@@ -59,6 +59,16 @@ def _after_fork(**_signal: Any) -> None:
     global _forked
     _forked = True
     close_old_connections()
+    # In a thread: Celery gives this handler four seconds, and the database may be away.
+    threading.Thread(target=_join_the_fleet, name="join", daemon=True).start()
+
+
+def _join_the_fleet() -> None:
+    """Open this process's lease before there is work for it, so that it is seen and the first job does not wait."""
+    try:
+        surely(processes.current_process)
+    finally:
+        connection.close()
 
 
 @worker_shutting_down.connect

@@ -94,10 +94,15 @@ class Drain:
         return bool(self.quick) or any(task.job.crashes for unit in self.units for task in unit.tasks())
 
     def _free(self) -> int:
-        """Return how many more slow jobs fit: one a free thread, and those a thread will be free for in a moment."""
-        busy = [task.job.expected for unit in self.units for task in unit.tasks()[:1]]
-        ahead = int(len(busy) * AHEAD_SECONDS / max(sum(busy) / len(busy), AHEAD_SECONDS)) if busy else 0
-        return self.process.slots + ahead - len(self.units)
+        """Return how many more slow jobs fit: one a free thread, and one a thread that is about to be free."""
+        now = time.monotonic()
+        ending = sum(abs(end - now) <= AHEAD_SECONDS for end in self._ends())
+        return self.process.slots + ending - len(self.units)
+
+    def _ends(self) -> list[float]:
+        """Return when the jobs that run are expected to end, on the monotonic clock."""
+        running = [(unit.since, unit.current) for unit in self.units]
+        return [since + task.job.expected for since, task in running if task is not None]
 
     def _begin_slice(self) -> bool:
         """Decide what follows a slice: leave, or, while slow jobs still run, serve the queue that waits longest."""
@@ -193,6 +198,8 @@ class Drain:
         due = self._next_watch
         if self._free() > 0 and not self._engaged():
             due = min(due, self._next_claim)
+        elif self._more:
+            due = min([due, *(soon for end in self._ends() if (soon := end - AHEAD_SECONDS) > now)])
         return min(max(due - now, 0.001), WATCH_SECONDS)
 
     def _flush(self, reports: list[Report]) -> list[Report]:
