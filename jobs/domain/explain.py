@@ -65,7 +65,9 @@ def explain(situation: Situation) -> str:
 
 
 def _succeeded(it: Situation) -> list[str]:
-    took = f", {duration(it.finished_at - it.started_at)} after it was started" if it.finished_at and it.started_at else ""
+    took = (
+        f", {duration(it.finished_at - it.started_at)} after it was started" if it.finished_at and it.started_at else ""
+    )
     retries = f" on attempt {it.attempts}" if it.attempts > 1 else ""
     return [f"It finished{retries}{_at(it, it.finished_at)}{took}.", "Nothing more happens to it."]
 
@@ -91,7 +93,10 @@ def _dead(it: Situation) -> list[str]:
 def _cancelled(it: Situation) -> list[str]:
     who = f" by {it.actor}" if it.actor else ""
     reason = f" ({clause(str(it.data['reason']))})" if it.data.get("reason") else ""
-    return [f"It was cancelled{who}{_at(it, it.finished_at)}{reason}.", "It runs no more unless somebody or a rule retries it."]
+    return [
+        f"It was cancelled{who}{_at(it, it.finished_at)}{reason}.",
+        "It runs no more unless somebody or a rule retries it.",
+    ]
 
 
 def _waiting(it: Situation) -> list[str]:
@@ -141,10 +146,14 @@ def _how_it_became_due(it: Situation) -> str:
 def _what_it_waits_for(it: Situation) -> str:
     queue = it.queue
     if queue.paused_at is not None:
-        return f"The queue '{queue.name}' was paused{_at(it, queue.paused_at)}: it starts when somebody resumes the queue."
+        return (
+            f"The queue '{queue.name}' was paused{_at(it, queue.paused_at)}: it starts when somebody resumes the queue."
+        )
     if queue.lane_paused_at is not None:
         since = _at(it, queue.lane_paused_at)
-        return f"This tenant's jobs in the queue '{queue.name}' were paused{since}: it starts when somebody resumes them."
+        return (
+            f"This tenant's jobs in the queue '{queue.name}' were paused{since}: it starts when somebody resumes them."
+        )
     if queue.workers == 0:
         return f"No worker serves the pool '{queue.pool}' at the moment: it starts when one comes up."
     if queue.lane_cap is not None and queue.lane_running >= queue.lane_cap:
