@@ -64,7 +64,10 @@ class StepRecord:
 
 @dataclass(slots=True)
 class Report:
-    """What is to be written about a claimed job: finished steps, where it stands, and how it ended, if it did."""
+    """What is to be written about a claimed job: finished steps, where it stands, and how it ended, if it did.
+
+    `seconds` is how long it kept a thread busy since the report before.
+    """
 
     job: ClaimedJob
     position: int
@@ -73,3 +76,4 @@ class Report:
     children: list[NewJob] = field(default_factory=list)
     ending: Transition | None = None
     step_key: str = ""
+    seconds: float = 0.0

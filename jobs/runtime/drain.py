@@ -241,10 +241,10 @@ class Drain:
         """Leave a unit behind whose step does not come back; its job fails with a time-out and may be retried."""
         task, reports = self._abandon(unit, "behind a job that ran out of time", late)
         if task is not None:
-            step = task.step
+            step, busy = task.step, time.monotonic() - (task.step_started or time.monotonic())
             ending = failed(task, step, failure_of(error))
             key = step.key if step else ""
-            reports.append(Report(task.job, task.job.position, utcnow(), ending=ending, step_key=key))
+            reports.append(Report(task.job, task.job.position, utcnow(), ending=ending, step_key=key, seconds=busy))
         self._flush(reports)
 
     def _abandon(self, unit: Unit, reason: str, late: Task | None = None) -> tuple[Task | None, list[Report]]:

@@ -83,8 +83,8 @@ def run_task(task: Task) -> Report:
     The report has an `ending`, or it is a checkpoint: a costly or external step is done and must be stored before
     the next one starts; then `run_task` is called again with the same task.
     """
-    job = task.job
-    task.attempt_started = task.attempt_started or time.monotonic()
+    job, start = task.job, time.monotonic()
+    task.attempt_started = task.attempt_started or start
     if not task.record:
         task.record = _merge(job, task.plan)
     report = Report(job=job, position=job.position, at=utcnow())
@@ -102,7 +102,7 @@ def run_task(task: Task) -> Report:
         report.ending = _success(task, report)
     job.position = report.position
     task.step, task.step_started = None, None
-    report.at = utcnow()
+    report.at, report.seconds = utcnow(), time.monotonic() - start
     return report
 
 

@@ -9,7 +9,6 @@ from django.db import DatabaseError, Error, connection
 from django.db.models import F
 
 from jobs.domain import transitions
-from jobs.domain.chunks import SLOW_SECONDS
 from jobs.domain.work import Report
 from jobs.models import Lane, Queue
 from jobs.runtime.execute import Task, failed, failure_of
@@ -58,9 +57,10 @@ class Writer:
         written = self._write(reports)
         kept = {report.job.id for report in written}
         for report in reports:
-            if report.ending is not None or report.job.id not in kept:
+            over = report.ending is not None or report.job.id not in kept
+            if over:
                 self.process.held.discard(report.job.id)
-                self._owe(report)
+            self._owe(report, over=over)
             for step in report.steps:
                 self.process.paces.observe(report.job.version_id, step.position, step.seconds)
         _tell(written)
@@ -80,16 +80,13 @@ class Writer:
             ending = transitions.failed_for_good(failure_of(refused), step=report.step_key)
             return self._write([Report(report.job, report.job.position, report.at, ending=ending)])
 
-    def _owe(self, report: Report) -> None:
-        """Note how far a job's worker time was from what its lane was charged at the claim."""
-        if report.ending is not None and report.ending.outcome is None:
-            actual = 0.0
-        elif report.job.expected < SLOW_SECONDS:
-            # A quick job's attempt includes the time it waited behind others of its chunk.
-            actual = sum(step.seconds for step in report.steps)
-        else:
-            actual = max((report.at - report.job.started_at).total_seconds(), 0.0)
-        self._owed[report.job.lane_id] += actual - report.job.expected
+    def _owe(self, report: Report, *, over: bool) -> None:
+        """Note how far a job's worker time was from what its lane was charged at the claim.
+
+        Worker time is that of a thread at work: what a job waits in its worker, behind others or for a free thread, is
+        not its own.
+        """
+        self._owed[report.job.lane_id] += report.seconds - (report.job.expected if over else 0.0)
 
     def settle(self) -> None:
         """Correct the lanes' virtual time by what is owed."""

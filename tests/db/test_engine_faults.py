@@ -12,7 +12,7 @@ from jobs.domain.states import State
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import succeeded
 from jobs.domain.work import ClaimedJob, Report
-from jobs.models import EngineTick, Event, Job, Lane, Queue, WorkerLease
+from jobs.models import EngineTick, Event, Job, Lane, Queue, StepRun, WorkerLease
 from jobs.runtime.drain import Drain
 from jobs.runtime.execute import Task
 from jobs.runtime.prepare import prepare
@@ -202,6 +202,20 @@ def test_what_a_job_gave_is_stored_before_one_starts_that_may_kill_the_process(p
     Drain(process, queue.pk).run()
     log = Event.objects.filter(job__in=suspects).exclude(kind="created").order_by("id").values_list("job_id", "kind")
     assert list(log) == [(job.pk, kind) for job in suspects for kind in ("started", "succeeded")]
+
+
+@pytest.mark.parametrize("steps", [[SLEEP], [NOTE, SLEEP]], ids=["in one go", "behind a checkpoint"])
+def test_a_lane_is_charged_for_work_and_not_for_waiting_for_a_thread(steps: list[dict[str, object]]) -> None:
+    process = WorkerProcess(pool="default", slots=1)
+    workflow, queue = make_workflow(steps=steps), make_queue()
+    for position in range(len(steps)):
+        process.paces.observe(workflow.live_version_id, position, 0.06)
+    jobs = send(workflow, 8, seconds=0.06)
+    Drain(process, queue.pk).run()
+    process.close("the test is over")
+    worked = sum(StepRun.objects.filter(job__in=jobs).values_list("seconds", flat=True))
+    charged = Lane.objects.get(tenant=workflow.tenant).virtual_time
+    assert 0.9 * worked <= charged <= 1.25 * worked
 
 
 def tasks(queue: Queue) -> list[Task]:
