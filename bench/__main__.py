@@ -23,7 +23,7 @@ from bench.results import RESULTS, write_section
 from bench.rounds import Runner
 from bench.servers import servers
 from bench.subject import ROOT
-from tests.servers import EX_UNAVAILABLE, ServerMissing, free_port
+from tests.servers import EX_UNAVAILABLE, ServerMissing
 
 
 def say(line: str) -> None:
@@ -57,7 +57,7 @@ def main() -> int:
     try:
         peers = peers_python()
         with servers(postgres=isinstance(peers, Path)) as env:
-            runner = Runner(env | {"BENCH_SLOW_PORT": str(free_port())}, peers, log, say)
+            runner = Runner(env, peers, log, say)
             for name in names:
                 say(f"{name}:")
                 text = sections.ALL[name](runner, scaled, rounds)

@@ -6,7 +6,6 @@ Modes: `post1` and `post8` (a job a request, so many clients), `bulk` (1,000 job
 """
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,5 +49,4 @@ class TaskFlowOverHttp(HttpSubject, TaskFlow):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("BENCH_SLOW_PORT", "0")
     main(TaskFlowOverHttp)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Meter, in_ms, listener
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 LEASH = ROOT / "taskflow" / "leash.py"
@@ -151,9 +152,8 @@ class Subject:
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{done} of {jobs} jobs done after {PATIENCE:.0f} s.\n{self.last_output()}")
-            for process in self.workers:
-                if process.poll() is not None:
-                    raise RuntimeError(f"A worker ended.\n{self.last_output()}")
+            if any(process.poll() is not None for process in [*self.workers, *self.others]):
+                raise RuntimeError(f"A process ended.\n{self.last_output()}")
             time.sleep(max(pause, 20 * (time.monotonic() - asked)))
 
     def last_output(self) -> str:
@@ -183,6 +183,18 @@ def stop(process: "subprocess.Popen[bytes]", patience: float = 15.0) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def start_slow_server(subject: Subject) -> None:
+    """Start the outside system of W2 and wait until it listens; its port goes into the environment."""
+    port = free_port()
+    os.environ["BENCH_SLOW_PORT"] = str(port)
+    subject.spawn(sys.executable, ROOT / "bench" / "slow_server.py", port, worker=False)
+    deadline = time.monotonic() + 30
+    while not listener(port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"The slow server did not start.\n{subject.last_output()}")
+        time.sleep(0.05)
 
 
 def flood(subject: Subject, mode: str, jobs: int) -> dict[str, Any]:
@@ -247,9 +259,7 @@ def measure(subject: Subject, mode: str, jobs: int) -> dict[str, Any]:
     line: dict[str, Any] = {"peer": subject.name, "mode": mode, "n": jobs, "at": time.strftime("%H:%M:%S")}
     try:
         if mode.startswith("w2"):
-            subject.spawn(
-                sys.executable, ROOT / "bench" / "slow_server.py", os.environ["BENCH_SLOW_PORT"], worker=False
-            )
+            start_slow_server(subject)
         subject.setup(mode)
         if mode != "submit":
             subject.start(mode)

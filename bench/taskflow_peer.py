@@ -16,7 +16,6 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench.subject import ROOT, Subject, fresh_database, main
-from tests.servers import free_port
 
 DATABASE, REDIS = "bench_taskflow", 7
 BULK = 1000
@@ -39,7 +38,6 @@ class TaskFlow(Subject):
     ready_seconds = 0.0
 
     def setup(self, mode: str) -> None:
-        os.environ.setdefault("BENCH_SLOW_PORT", str(free_port()))
         os.environ.update(self.environment(mode))
         fresh_database(self.places, DATABASE)
         os.chdir(ROOT)
@@ -77,7 +75,7 @@ class TaskFlow(Subject):
 
         self.tenant = make_tenant("bench")
         make_queue()
-        here = f"http://127.0.0.1:{os.environ['BENCH_SLOW_PORT']}"
+        here = f"http://127.0.0.1:{os.environ.get('BENCH_SLOW_PORT', 0)}"
         steps = [
             step | {"config": {key: value.replace("SLOW", here) for key, value in step["config"].items()}}
             for step in STEPS[mode]
@@ -137,5 +135,4 @@ class TaskFlow(Subject):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("BENCH_SLOW_PORT", str(free_port()))
     main(TaskFlow)
