@@ -32,6 +32,8 @@ WATCH_SECONDS = 0.25
 CANCEL_SECONDS = 1.0
 #: When the job that runs takes longer than this, the quick ones behind it in its chunk are given back.
 HOSTAGE_SECONDS = 1.0
+#: And when the whole chunk takes this long: its jobs were expected to be quick, but are not.
+CHUNK_PATIENCE_SECONDS = 2.0
 #: Threads that will be free within this many seconds get their next jobs claimed beforehand.
 AHEAD_SECONDS = 0.05
 #: How long results wait for others that come at the same moment.
@@ -221,7 +223,7 @@ class Drain:
             late = _overdue(unit, now)
             if late is not None:
                 self._give_up(unit, *late)
-            elif now - unit.since > HOSTAGE_SECONDS:
+            elif now - unit.since > HOSTAGE_SECONDS or now - unit.begun > CHUNK_PATIENCE_SECONDS:
                 self._free_hostages(unit)
 
     def _free_hostages(self, unit: Unit) -> None:

@@ -33,7 +33,7 @@ class Unit:
         self._reports: list[Report] = []
         self._lock = threading.Lock()
         self.current: Task | None = None
-        self.since = time.monotonic()
+        self.begun = self.since = time.monotonic()
         self.abandoned = False
         self.left_behind = False
 

@@ -138,7 +138,7 @@ def test_a_failed_job_runs_again_with_another_payload_or_from_a_chosen_step(work
 
 def test_a_paused_queue_starts_nothing_until_it_is_resumed(workers: Fleet, worker: Process) -> None:
     queue = make_queue("pausable")
-    jobs = send(workflow_of(SLEEP, queue=queue), 200, seconds=0.05)
+    jobs = send(workflow_of(SLEEP, queue=queue), 200, seconds=0.8)
     wait_for(lambda: Event.objects.filter(job__in=jobs, kind="started").exists(), told=workers.logs)
     pause_queue(queue=queue, actor="test", now=utcnow())
     wait_for(lambda: State.RUNNING not in states(jobs), told=workers.logs)
@@ -146,7 +146,8 @@ def test_a_paused_queue_starts_nothing_until_it_is_resumed(workers: Fleet, worke
     before = started.count()
     other = send(workflow_of(ECHO))
     finish(workers, other)
-    assert started.count() == before < 200
+    assert started.count() == before
+    assert State.PENDING in states(jobs)
     resume_queue(queue=queue, actor="test", now=utcnow())
     finish(workers, jobs)
 

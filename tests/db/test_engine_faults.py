@@ -184,6 +184,15 @@ def test_a_slow_job_holds_nobody_up_even_in_the_only_process(process: WorkerProc
     assert check(load()) == []
 
 
+def test_jobs_that_were_thought_quick_do_not_wait_in_a_row_beside_idle_threads(process: WorkerProcess) -> None:
+    workflow, queue = make_workflow(steps=[SLEEP]), make_queue()
+    jobs = send(workflow, 12, seconds=0.4)
+    Drain(process, queue.pk).run()
+    assert set(Job.objects.values_list("state", flat=True)) == {State.SUCCEEDED}
+    assert Event.objects.filter(job__in=jobs, kind="released").exists()
+    assert check(load()) == []
+
+
 def test_a_job_that_killed_a_worker_has_no_company(process: WorkerProcess) -> None:
     workflow, queue = make_workflow(steps=[SLEEP]), make_queue()
     process.paces.observe(workflow.live_version_id, 0, 0.3)
