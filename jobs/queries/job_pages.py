@@ -121,7 +121,8 @@ def list_ids(
     older = after is None
     found: list[int] = []
     for low, high in _stretches(before, after):
-        part = jobs.filter(pk__gte=low) if high is None else jobs.filter(pk__gte=low, pk__lt=high)
+        part = jobs.filter(pk__gte=low) if low else jobs
+        part = part if high is None else part.filter(pk__lt=high)
         found += _in_stretch(part, wanted, size - len(found), "-pk" if older else "pk")
         if len(found) >= size:
             break
@@ -137,7 +138,10 @@ def _stretches(before: int | None, after: int | None) -> Iterator[tuple[int, int
             edge += width
         yield edge, None
         return
-    edge = last_id() + 1 if before is None else before
+    if before is None:
+        yield 0, None
+        return
+    edge = before
     for width in STRETCHES:
         yield max(edge - width, 0), edge
         edge -= width
