@@ -1,8 +1,10 @@
 """What the hot statements need beyond the ORM: retried transactions and multi-row inserts."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from math import isfinite
 from typing import Any, TypeVar
 
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
@@ -11,6 +13,7 @@ from django.db.models import Model
 T = TypeVar("T")
 DEADLOCK, LOCK_TIMEOUT = 1213, 1205
 RETRIES = 8
+PLAIN_TEXT = re.compile(r"[A-Za-z0-9 _.:+-]{0,100}")
 #: Statements longer than about this many characters are split; servers refuse packets over 4 to 64 MB.
 STATEMENT_SIZE = 1_000_000
 #: What MySQL and MariaDB say when the server is away, starting, stopping, full, or read-only for a while.
@@ -65,15 +68,40 @@ def insert_rows(
     returning = returning and connection.features.can_return_rows_from_bulk_insert
     quote = connection.ops.quote_name
     head = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "  # noqa: S608
-    one = "(" + ", ".join(["%s"] * len(columns)) + ")"
     tail = " RETURNING id" if returning else ""
     ids: list[int] = []
     with connection.cursor() as cursor:
         for batch in batches(rows):
-            cursor.execute(head + ", ".join([one] * len(batch)) + tail, list(chain.from_iterable(batch)))
+            one, parameters = _placeholders(batch)
+            cursor.execute(head + ", ".join([one] * len(batch)) + tail, parameters)
             if returning:
                 ids += [row[0] for row in cursor.fetchall()]
     return ids if returning else None
+
+
+def _placeholders(batch: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """Return the placeholders of one row, and the parameters of all.
+
+    A value that is the same in every row is written into the statement where that is plain: MySQL's driver takes more
+    time over its parameters than over all the rest of an insert.
+    """
+    places, varying = [], []
+    for column in zip(*batch, strict=True):
+        first = column[0]
+        literal = _plain(first) if len(column) > 1 and column.count(first) == len(column) else None
+        places.append(literal or "%s")
+        if literal is None:
+            varying.append(column)
+    return f"({', '.join(places)})", list(chain.from_iterable(zip(*varying, strict=True)))
+
+
+def _plain(value: object) -> str | None:
+    """Return a number, NULL or a text of harmless signs only, as SQL has it; None for everything else."""
+    if value is None:
+        return "NULL"
+    if type(value) is int or (type(value) is float and isfinite(value)):
+        return repr(value)
+    return f"'{value}'" if isinstance(value, str) and PLAIN_TEXT.fullmatch(value) else None
 
 
 def batches(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
