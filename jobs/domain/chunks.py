@@ -6,7 +6,7 @@ from dataclasses import dataclass
 CHUNK_SECONDS = 0.25
 CHUNK_JOBS = 100
 #: A job expected to take this long runs on a thread of its own; quicker ones share one, a chunk at a time.
-SLOW_SECONDS = 0.05
+SLOW_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,13 @@ class Drain:
         return self._free() > 0 and not self._engaged() and now >= self._next_claim and self.process.trusted
 
     def _engaged(self) -> bool:
-        """Say whether nothing may be started beside what runs: a chunk of quick jobs, or one that killed a worker."""
-        return bool(self.quick) or any(task.job.crashes for unit in self.units for task in unit.tasks())
+        """Say whether nothing may be started beside what runs: chunks of quick jobs alone, or one that killed a worker.
+
+        A chunk of quick jobs keeps one thread. Beside slow ones more are started: else the tenant of the quick jobs
+        could never have more of this process than one thread, and the others would stand idle.
+        """
+        quick_alone = bool(self.quick) and self.quick >= self.units
+        return quick_alone or any(task.job.crashes for unit in self.units for task in unit.tasks())
 
     def _free(self) -> int:
         """Return how many more slow jobs fit: one a free thread, and one a thread that is about to be free."""
