@@ -7,6 +7,9 @@ first and is charged `seconds / weight`; a lane that comes back from idle starts
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+#: By how much virtual time a lane may fall behind another because a worker was just claiming from it.
+LAG = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class LaneShare:
@@ -44,6 +47,11 @@ def turn(lane: LaneShare) -> tuple[float, bool, int]:
     The other way round, one that comes back would be lifted level again at each claim, and never be served.
     """
     return lane.virtual_time, not lane.idle, lane.id
+
+
+def lags(lanes: Sequence[LaneShare]) -> bool:
+    """Say whether the first of these lanes in turn is so far behind the next that its turn must not be passed over."""
+    return len(lanes) > 1 and lanes[1].virtual_time - lanes[0].virtual_time > LAG
 
 
 def charge(lane: LaneShare, seconds: float) -> float:

@@ -11,6 +11,8 @@ from taskflow.lib.telemetry import emit, span
 
 INTERVAL = timedelta(seconds=0.9)
 OVERDUE = timedelta(seconds=2)
+#: How long ago the last tick was where there was none.
+NEVER = timedelta.max
 KEEP_LEASES = timedelta(days=1)
 
 
@@ -48,14 +50,14 @@ def _end_stale_leases(since: timedelta) -> list[int]:
     else the first tick would take all of them for dead, and what they finished meanwhile would run again.
     """
     if since > OVERDUE:
-        leases.excuse_silence(since - OVERDUE)
+        leases.excuse_silence(None if since == NEVER else since - OVERDUE)
     return leases.end_stale_leases(lease_seconds=settings.LEASE_SECONDS)
 
 
 def _take_turn(now: datetime, interval: timedelta) -> timedelta | None:
     """Return how long ago the last tick was, if it is time for one and this process makes it; else None."""
     last, _ = EngineTick.objects.get_or_create(pk=1)
-    since = interval if last.ticked_at is None else now - last.ticked_at
+    since = NEVER if last.ticked_at is None else now - last.ticked_at
     # A last tick in the future is that of a clock which was put right.
     if abs(since) < interval:
         return None

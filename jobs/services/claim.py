@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from jobs.domain.chunks import CHUNK_JOBS, Candidate, Room, Taking
-from jobs.domain.fairness import LaneShare, charge, in_turn, keep_up, turn
+from jobs.domain.fairness import LaneShare, charge, in_turn, keep_up, lags, turn
 from jobs.domain.states import EventKind, State
 from jobs.domain.work import ClaimedJob
 from jobs.models import Event, Queue, StepRun
@@ -98,13 +98,17 @@ def _claim(queue: sql.QueueNow, tenants: Sequence[int], claimant: Claimant, room
 def _pick_in_turn(
     queue_id: int, lanes: Sequence[LaneShare], taking: Taking, limit: int, claimant: Claimant
 ) -> list[_Pick]:
-    """Choose jobs lane by lane: the first alone, as it mostly fills the chunk, then the others several at a time."""
+    """Choose jobs lane by lane: the first alone, as it mostly fills the chunk, then the others several at a time.
+
+    A lane that another worker claims from just now is passed over. Where many workers meet, that would give the lanes
+    with less weight far more than their share: the first one is waited for when it lags.
+    """
     groups = [lanes[:1], *(lanes[start : start + MORE_LANES] for start in range(1, len(lanes), MORE_LANES))]
     picks: list[_Pick] = []
     for number, group in enumerate(groups):
         if taking.full or taking.jobs >= limit or (taking.jobs and number > 1):
             break
-        picks += _pick(queue_id, _lock(group, wait=False), taking, limit, claimant)
+        picks += _pick(queue_id, _lock(group, wait=number == 0 and lags(lanes)), taking, limit, claimant)
     if not picks:
         # Other workers hold every lane that has work, for a few milliseconds: wait for the first.
         picks = _pick(queue_id, _lock(lanes[:1], wait=True), taking, limit, claimant)

@@ -41,10 +41,15 @@ def end_stale_leases(*, lease_seconds: float) -> list[int]:
     ]
 
 
-def excuse_silence(silence: timedelta) -> int:
-    """Count the last `silence`, in which no worker could be heard of, against none; returns how many were silent."""
-    rows = WorkerLease.objects.filter(ended_at__isnull=True, heartbeat_at__lt=DatabaseNow() - silence)
-    return rows.update(heartbeat_at=F("heartbeat_at") + silence)
+def excuse_silence(silence: timedelta | None) -> int:
+    """Count the last `silence`, in which no worker could be heard of, against none; None: all silence there was.
+
+    Returns how many were silent.
+    """
+    rows = WorkerLease.objects.filter(ended_at__isnull=True)
+    if silence is None:
+        return rows.update(heartbeat_at=DatabaseNow())
+    return rows.filter(heartbeat_at__lt=DatabaseNow() - silence).update(heartbeat_at=F("heartbeat_at") + silence)
 
 
 def prune_leases(*, before: datetime) -> int:

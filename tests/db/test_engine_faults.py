@@ -95,14 +95,15 @@ def kinds(job: Job) -> list[str]:
         pytest.param(2.5, 10.0, True, id="it ticks slowly, as it does without beat"),
         pytest.param(11.0, 10.0, False, id="nobody could be heard of"),
         pytest.param(60.0, 60.5, False, id="nobody could be heard of for long"),
+        pytest.param(None, 10.0, False, id="it never ticked before"),
         pytest.param(11.0, 30.0, True, id="it had been silent long before"),
     ],
 )
 def test_only_silence_that_somebody_could_have_heard_ends_a_lease(
-    settings, ticked: float, age: float, dead: bool
+    settings, ticked: float | None, age: float, dead: bool
 ) -> None:
     settings.LEASE_SECONDS = 4.0
-    EngineTick.objects.create(pk=1, ticked_at=utcnow() - timedelta(seconds=ticked))
+    EngineTick.objects.create(pk=1, ticked_at=None if ticked is None else utcnow() - timedelta(seconds=ticked))
     lease = make_lease(age=age)
     assert tick(now=utcnow())
     lease.refresh_from_db()

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from redis import Redis
 
 from jobs.domain.chunks import Room
@@ -18,7 +18,7 @@ from jobs.domain.states import State
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import succeeded
 from jobs.domain.work import ClaimedJob, Report
-from jobs.models import EngineTick, IdempotencyKey, Job, Queue, QueueWake
+from jobs.models import EngineTick, IdempotencyKey, Job, Lane, Queue, QueueWake
 from jobs.runtime.tick import tick
 from jobs.services import rescue
 from jobs.services.claim import Claimant, claim_jobs
@@ -119,6 +119,33 @@ def test_a_rescue_that_races_with_the_end_leaves_one_of_them() -> None:
         Job.objects.filter(state=State.PENDING).update(queue=make_queue("elsewhere"))
     assert check(load()) == []
     print(dict(seen))
+
+
+@pytest.mark.parametrize(("behind", "served"), [(5.0, "held"), (0.1, "free")])
+def test_a_lane_somebody_claims_from_is_passed_over_unless_it_lags(behind: float, served: str) -> None:
+    """Two lanes; a worker holds the one whose turn it is while another claims."""
+    queue = make_queue()
+    workflows = {"held": make_workflow(), "free": make_workflow()}
+    for workflow in workflows.values():
+        request = NewJob(workflow.slug, {"text": "x"})
+        submit_jobs(tenant_id=workflow.tenant_id, requests=[request] * 150, now=utcnow())
+    Lane.objects.update(idle=False, virtual_time=10.0)
+    Lane.objects.filter(tenant=workflows["held"].tenant).update(virtual_time=10.0 - behind)
+    holds, claimed = Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Lane.objects.select_for_update().get(tenant=workflows["held"].tenant)
+            holds.set()
+            claimed.wait(1.5)
+
+    def take() -> set[int]:
+        holds.wait(30)
+        taken = {job.tenant_id for job in claim(queue)}
+        claimed.set()
+        return taken
+
+    assert at_once(hold, take)[1] == {workflows[served].tenant_id}
 
 
 def test_of_two_ticks_at_once_one_does_the_work() -> None:

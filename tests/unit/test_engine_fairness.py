@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.domain.fairness import LaneShare, charge, in_turn, present_virtual_time
+from jobs.domain.fairness import LAG, LaneShare, charge, in_turn, lags, present_virtual_time
 
 times = st.floats(0, 1e6)
 weights = st.floats(0.01, 1000)
@@ -47,6 +47,13 @@ def test_a_lane_that_comes_back_brings_no_credit_along(given_lanes: list[LaneSha
 @given(lanes)
 def test_the_order_does_not_depend_on_how_the_lanes_were_found(given_lanes: list[LaneShare]) -> None:
     assert in_turn(given_lanes) == in_turn(given_lanes[::-1])
+
+
+@given(lanes)
+def test_the_first_lags_only_behind_one_that_is_clearly_ahead(given_lanes: list[LaneShare]) -> None:
+    turn = in_turn(given_lanes)
+    ahead = [lane.virtual_time - turn[0].virtual_time for lane in turn[1:]]
+    assert lags(turn) == (bool(ahead) and min(ahead) > LAG)
 
 
 @given(times, weights, st.floats(0, 1e4), st.floats(0, 1e4))
