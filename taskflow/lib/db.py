@@ -85,10 +85,11 @@ def _placeholders(batch: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
     A value that is the same in every row is written into the statement where that is plain: MySQL's driver takes more
     time over its parameters than over all the rest of an insert.
     """
+    if len(batch) == 1:
+        return f"({', '.join(['%s'] * len(batch[0]))})", list(batch[0])
     places, varying = [], []
     for column in zip(*batch, strict=True):
-        first = column[0]
-        literal = _plain(first) if len(column) > 1 and column.count(first) == len(column) else None
+        literal = _plain(column[0]) if column.count(column[0]) == len(column) else None
         places.append(literal or "%s")
         if literal is None:
             varying.append(column)
