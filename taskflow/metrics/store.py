@@ -58,7 +58,11 @@ def _fold_dead(folder: Path) -> int:
     for path in folder.glob("*.db"):
         match = _FILE.fullmatch(path.name)
         if match is not None and not _is_alive(int(match["pid"])):
-            _fold(path, folder / f"{match['kind']}_{GRAVE}.db")
+            if path.stat().st_size:
+                _fold(path, folder / f"{match['kind']}_{GRAVE}.db")
+            else:
+                # Its process was killed between making the file and giving it a size.
+                path.unlink()
             folded += 1
     return folded
 

@@ -204,3 +204,13 @@ def test_a_forked_child_counts_for_itself_and_for_the_sum(change: Change) -> Non
     child.join()
     assert child.exitcode == 0
     assert change['taskflow_jobs_lease_lost_total{reason="rescued meanwhile"}'] == 6
+
+
+def test_the_file_of_a_process_that_was_killed_while_it_made_it_is_put_away(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    empty = tmp_path / f"counter_{gone.pid}.db"
+    empty.touch()
+    assert fold_dead(tmp_path) == 1
+    assert not empty.exists()
+    assert read_counts(tmp_path) == []
