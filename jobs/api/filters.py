@@ -12,7 +12,8 @@ from django_filters import CharFilter, IsoDateTimeFilter, MultipleChoiceFilter, 
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import FINAL
-from jobs.models import STATES, Job, Queue
+from jobs.models import Job, Queue
+from jobs.models.jobs import STATES
 from jobs.queries.rare import find_few_finished, find_few_with_priority
 from taskflow.lib.problems import FieldError, invalid
 from workflows.models import Workflow

@@ -1,96 +1,17 @@
-"""The durable engine's rows: the row is the truth, messages are hints."""
+"""A job and its history: the row is the truth, messages are hints."""
 
 from typing import Any
 
-from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from jobs.domain.states import State
+from jobs.models.queues import Queue
 from taskflow.lib.fields import JSONTextField
 from taskflow.lib.ids import new_uid
 from tenants.models import Tenant, TenantScopedQuerySet
 from workflows.models import Workflow, WorkflowVersion
 
 STATES = [(state.value, state.value.title()) for state in State]
-
-
-class Queue(models.Model):
-    """Where due jobs wait. Caps are read at every claim, so an edit takes effect at once."""
-
-    slug = models.SlugField(max_length=50, unique=True)
-    name = models.CharField(max_length=100)
-    pool = models.SlugField(max_length=50, default="default", help_text="The worker pool that serves it.")
-    cap = models.PositiveIntegerField(null=True, blank=True, help_text="Jobs running at once; empty for no limit.")
-    rate = models.FloatField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(0.001)],
-        help_text="Jobs started a second at most; empty for no limit.",
-    )
-    rate_tokens = models.FloatField(default=0.0, editable=False)
-    rate_filled_at = models.DateTimeField(null=True, editable=False)
-    retry_policy = JSONTextField(null=True, blank=True)
-    paused_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("slug",)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class QueueWake(models.Model):
-    """When a drain of this queue was sent that has not started yet; apart from Queue, so that nothing waits on it."""
-
-    queue = models.OneToOneField(Queue, models.CASCADE, primary_key=True, related_name="wake")
-    woken_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"wake of queue {self.queue_id}"
-
-
-class Lane(models.Model):
-    """One tenant in one queue: its share, its cap, and how much worker time it has had.
-
-    `virtual_time` is worker-seconds divided by weight. The row is the lock that makes the cap exact. An `idle` lane
-    had nothing due when it was last claimed from; it starts again at the present virtual time.
-    """
-
-    queue = models.ForeignKey(Queue, models.CASCADE, related_name="lanes")
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="lanes")
-    weight = models.FloatField(default=1.0, validators=[MinValueValidator(0.01), MaxValueValidator(1000)])
-    cap = models.PositiveIntegerField(null=True, blank=True, help_text="Jobs running at once; empty for no limit.")
-    paused_at = models.DateTimeField(null=True, blank=True)
-    virtual_time = models.FloatField(default=0.0, editable=False)
-    idle = models.BooleanField(default=True, editable=False)
-
-    objects = TenantScopedQuerySet.as_manager()
-
-    class Meta:
-        constraints = (models.UniqueConstraint(fields=("queue", "tenant"), name="lane_once"),)
-
-    def __str__(self) -> str:
-        return f"{self.tenant} in {self.queue}"
-
-
-class WorkerLease(models.Model):
-    """One living worker process. While `heartbeat_at` is fresh by the database's clock, its claims stand."""
-
-    uid = models.UUIDField(default=new_uid, unique=True, editable=False)
-    host = models.CharField(max_length=200)
-    pid = models.PositiveIntegerField()
-    pool = models.CharField(max_length=50, default="default")
-    slots = models.PositiveIntegerField(default=1)
-    running = models.PositiveIntegerField(default=0)
-    started_at = models.DateTimeField()
-    heartbeat_at = models.DateTimeField(db_index=True)
-    stopping_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    end_reason = models.CharField(max_length=200, blank=True)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.pid}"
 
 
 class Job(models.Model):
@@ -225,15 +146,6 @@ class StepPace(models.Model):
         return f"{self.seconds:.4f} s"
 
 
-class EngineTick(models.Model):
-    """One row: when the engine last promoted, woke and rescued. Whoever moves it on does the work."""
-
-    ticked_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"tick at {self.ticked_at}"
-
-
 class IdempotencyKey(models.Model):
     """A client's Idempotency-Key (its SHA-256, as databases differ in how they compare text) and what it led to."""
 
@@ -248,27 +160,3 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class BulkAction(models.Model):
-    """A change to many jobs, carried out in the background, with its progress."""
-
-    uid = models.UUIDField(default=new_uid, unique=True, editable=False)
-    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="bulk_actions")
-    kind = models.CharField(max_length=20)
-    filters: Any = JSONTextField(default=dict)
-    last_id = models.BigIntegerField(default=0)
-    end_id = models.BigIntegerField(default=0)
-    seen = models.PositiveIntegerField(default=0)
-    changed = models.PositiveIntegerField(default=0)
-    skipped = models.PositiveIntegerField(default=0)
-    error_message = models.TextField(blank=True, default="")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-    created_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
-    worked_at = models.DateTimeField(null=True)
-
-    objects = TenantScopedQuerySet.as_manager()
-
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.changed} changed)"

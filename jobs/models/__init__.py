@@ -1,0 +1,20 @@
+"""The durable engine's rows."""
+
+from jobs.models.bulk import BulkAction
+from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
+from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
+
+__all__ = [
+    "Attempt",
+    "BulkAction",
+    "EngineTick",
+    "Event",
+    "IdempotencyKey",
+    "Job",
+    "Lane",
+    "Queue",
+    "QueueWake",
+    "StepPace",
+    "StepRun",
+    "WorkerLease",
+]
