@@ -14,7 +14,7 @@ from jobs.domain.work import ClaimedJob, Report, StepRecord
 from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
-from taskflow.lib.telemetry import emit, rebind
+from taskflow.lib.telemetry import bound, emit, rebind
 from workflows.domain.outcomes import (
     Done,
     Outcome,
@@ -83,6 +83,11 @@ def run_task(task: Task) -> Report:
     The report has an `ending`, or it is a checkpoint: a costly or external step is done and must be stored before
     the next one starts; then `run_task` is called again with the same task.
     """
+    with bound():
+        return _run_task(task)
+
+
+def _run_task(task: Task) -> Report:
     job, start = task.job, time.monotonic()
     task.attempt_started = task.attempt_started or start
     if not task.record:

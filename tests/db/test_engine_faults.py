@@ -27,6 +27,7 @@ from jobs.services.finish import flush
 from jobs.services.leases import close_lease
 from jobs.services.submit import submit_jobs
 from taskflow.lib.clock import utcnow
+from taskflow.lib.telemetry import bound_ids
 from tests.factories import make_lane, make_lease, make_queue, make_tenant, make_workflow
 from tests.history import check, load
 from workflows.domain.outcomes import Done, PermanentError, TransientError
@@ -244,6 +245,15 @@ def test_a_unit_that_is_given_up_leaves_every_job_in_somebodys_hands() -> None:
     assert len(remains.waiting) == 3
     assert [report.job.id for report in remains.reports] == [remains.waiting[0].job.id]
     assert unit.tasks() == []
+
+
+def test_the_ids_of_a_job_are_bound_only_while_it_runs() -> None:
+    """The thread goes on to other jobs and to lines about none."""
+    workflow, queue = make_workflow(steps=[ECHO]), make_queue()
+    send(workflow, 1)
+    before = dict(bound_ids())
+    Unit(tasks(queue)).run()
+    assert dict(bound_ids()) == before
 
 
 def test_a_unit_is_not_given_up_for_a_task_that_has_ended() -> None:
