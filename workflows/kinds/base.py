@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from tenants.domain.connections import Connection, Gate, OpenGate
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
-from workflows.domain.outcomes import Outcome, Record
+from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
 
 
@@ -38,6 +39,14 @@ class StepContext:
     now: datetime
     idempotency_key: str = ""
     record: Record = field(default_factory=dict)
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    gate: Gate = field(default_factory=OpenGate)
+
+    def connection(self, slug: str) -> Connection:
+        """Return the tenant's connection of this name. Raises PermanentError where there is none."""
+        if (found := self.connections.get(slug)) is None:
+            raise PermanentError(f"There is no connection '{slug}': add it, or name another in the step.")
+        return found
 
     def names(self) -> dict[str, Any]:
         """Return what expressions and templates see, by name."""
