@@ -133,8 +133,8 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    make_connection(cast.tenant, slug=f"llm-of-{slug}", name=slug, secrets={"api_key": slug})
-    rows: list[Model] = [cast.tenant, key, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
+    connection = make_connection(cast.tenant, slug=f"llm-of-{slug}", name=slug, secrets={"api_key": slug})
+    rows: list[Model] = [cast.tenant, key, connection, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
     return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, clear)
 
 
