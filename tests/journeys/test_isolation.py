@@ -133,7 +133,9 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    connection = make_connection(cast.tenant, slug=f"llm-of-{slug}", name=slug, secrets={"api_key": slug})
+    model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
+    connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
+    make_connection(cast.tenant, slug=f"try-{workflow_slug}", **model)
     rows: list[Model] = [cast.tenant, key, connection, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
     return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, clear)
 
@@ -171,6 +173,10 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": str(of.job.uid)}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
+        case ["slug"] if route.text.startswith("api/v1/connections/"):
+            # One is deleted on the way.
+            which = "try" if route.text.endswith("/test") else "llm"
+            return [{"slug": f"{which}-{of.workflow.slug}"}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
 
 
