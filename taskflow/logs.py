@@ -194,6 +194,7 @@ _engine_logger = logging.getLogger("taskflow.engine")
 #: The level of each telemetry event. What happens for every chunk or request is for debugging; metrics count it.
 _LEVELS = {
     "engine.submit": logging.DEBUG,
+    "connection.limited": logging.DEBUG,
     "engine.claim": logging.DEBUG,
     "engine.start": logging.DEBUG,
     "engine.steps": logging.DEBUG,

@@ -23,10 +23,11 @@ FIRST_MEAN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A call must wait: until when, and which limit says so."""
+    """A call must wait: until when, and which limit says so. `wait` is the seconds until a place may be free."""
 
     until: float
     reason: str
+    wait: float
 
 
 @dataclass(slots=True)
@@ -44,9 +45,12 @@ class Meter:
     mean: float = FIRST_MEAN
 
     def admit(
-        self, limits: Limits, *, permit: str, holder: int, now: float, lasts: float, tokens: int
+        self, limits: Limits, *, permit: str, holder: int, now: float, lasts: float, tokens: int, patience: float = 0.0
     ) -> Refusal | None:
-        """Let a call of `holder` in, to be given back within `lasts` seconds, or return why not and until when."""
+        """Let a call of `holder` in, to be given back within `lasts` seconds, or return why not and until when.
+
+        Who has `patience` for the wait, in seconds, asks again before it is over, and is given no turn.
+        """
         self._forget(now)
         waits = [
             (self._wait_for_place(limits, now), self._spacing(limits.concurrent), _PLACES, limits.concurrent),
@@ -65,7 +69,8 @@ class Meter:
         ]
         wait, spacing, reason, limit = max(waits, key=lambda each: each[0])
         if wait > 0:
-            return Refusal(self._next_turn(now, wait, spacing), reason.format(limit))
+            until = now + wait if wait <= patience else self._next_turn(now, wait, spacing)
+            return Refusal(until, reason.format(limit), wait)
         if limits.concurrent is not None:
             self.places[permit] = (holder, now + lasts)
         if limits.requests_per_minute is not None or limits.tokens_per_minute is not None:

@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -97,8 +96,3 @@ def host_of(url: str) -> str:
         return httpx2.URL(url).host
     except (httpx2.InvalidURL, ValueError):
         return "its address"
-
-
-def shown_headers(headers: Mapping[str, str], connection: Connection) -> dict[str, str]:
-    """Return headers for people to read, the connection's secrets hidden."""
-    return {name: without_secrets(value, connection) for name, value in headers.items()}

@@ -30,6 +30,9 @@ Living = Callable[[set[int]], set[int]]
 PERMIT_SECONDS = 900.0
 #: Jobs that a spent budget held back begin again over this span of the new month.
 BUDGET_SPREAD = timedelta(minutes=10)
+#: A place that is expected to be free within so many seconds is waited for, asking every ASK_SECONDS or so.
+PATIENCE = 1.0
+ASK_SECONDS = 0.1
 AWAY_SECONDS = 5.0
 TRIES = 4
 
@@ -52,7 +55,7 @@ class Gate:
         permit = Permit(self, connection, new_uid().hex, now.timestamp(), tokens)
         try:
             self._require_budget(connection, now)
-            refusal = _surely(partial(self._admit, permit)) if has_rates(connection.limits) else None
+            refusal = self._admit_soon(permit) if has_rates(connection.limits) else None
         except Error as error:
             if not is_away(error):
                 raise
@@ -80,7 +83,20 @@ class Gate:
         until = next_month(month) + BUDGET_SPREAD * random()  # noqa: S311 - spread
         raise LimitReached(budget_notice(connection.slug, budget, month), until=until)
 
-    def _admit(self, permit: "Permit") -> Refusal | None:
+    def _admit_soon(self, permit: "Permit") -> Refusal | None:
+        """Let the call in, now or within PATIENCE seconds.
+
+        Snoozed jobs come back by the second. Where calls are shorter than that, places would stand idle in between.
+        """
+        begun = time.monotonic()
+        while True:
+            patience = PATIENCE - (time.monotonic() - begun)
+            refusal = _surely(partial(self._admit, permit, max(patience, 0.0)))
+            if refusal is None or refusal.wait > patience:
+                return refusal
+            time.sleep(min(refusal.wait, ASK_SECONDS) * (0.5 + random()))  # noqa: S311 - spread
+
+    def _admit(self, permit: "Permit", patience: float) -> Refusal | None:
         limits = permit.connection.limits
 
         def change(meter: Meter) -> Refusal | None:
@@ -89,7 +105,13 @@ class Gate:
             if meter.full(limits, now):
                 meter.drop(meter.holders() - self.living(meter.holders()))
             return meter.admit(
-                limits, permit=permit.id, holder=self.holder, now=now, lasts=PERMIT_SECONDS, tokens=permit.tokens
+                limits,
+                permit=permit.id,
+                holder=self.holder,
+                now=now,
+                lasts=PERMIT_SECONDS,
+                tokens=permit.tokens,
+                patience=patience,
             )
 
         return change_meter(permit.connection.id, change)

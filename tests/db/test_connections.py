@@ -56,6 +56,8 @@ def test_a_connection_keeps_its_secrets_sealed_and_gives_them_to_steps():
         ({"config": OPENAI | {"base_url": "https://a.example/v1?x=1"}}, "config.base_url", "no query"),
         ({"config": OPENAI | {"base_url": "ftp://a.example"}}, "config.base_url", "https://"),
         ({"secrets": {}}, "secrets.api_key", "is missing"),
+        ({"kind": "gemini", "secrets": {}}, "secrets.api_key", "is missing"),
+        ({"kind": "anthropic", "secrets": {}}, "secrets.api_key", "is missing"),
         ({"secrets": {"api_key": "a\r\nX-Evil: 1"}}, "secrets.api_key", "line breaks"),
         ({"secrets": {"api_key": "ключ"}}, "secrets.api_key", "ASCII"),
         ({"secrets": {"api_key": "k" * 4001}}, "secrets.api_key", "longer than"),

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from tenants.models import ConnectionMeter
+from tenants.models import ConnectionMeter, ConnectionSpend
 from tests.factories import make_lease, make_tenant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 PROCESSES, THREADS, CALLS = 4, 3, 8
 
 CALLER = """
-import sys, threading, time
+import os, sys, threading, time
 import django
 django.setup()
 from taskflow.lib.clock import utcnow
@@ -35,9 +35,8 @@ def call():
             continue
         begin = time.monotonic()
         time.sleep(0.02)
-        sys.stdout.write(f"{begin} {time.monotonic()}\\n")
-        sys.stdout.flush()
-        permit.leave()
+        os.write(1, f"{begin} {time.monotonic()}\\n".encode())
+        permit.leave(tokens=2, cost=0.5)
         done += 1
 
 started = [threading.Thread(target=call) for _ in range(threads)]
@@ -68,10 +67,14 @@ def test_three_at_once_is_never_exceeded(process_env: dict[str, str]) -> None:
     callers = [caller(process_env, tenant.pk, lease.pk, THREADS, CALLS) for _ in range(PROCESSES)]
     outputs = [each.communicate()[0] for each in callers]
     assert [each.returncode for each in callers] == [0] * PROCESSES
-    spans = [tuple(map(float, line.split())) for output in outputs for line in output.splitlines()]
+    lines = [line for output in outputs for line in output.splitlines()]
+    assert [line for line in lines if "connection.not_counted" in line] == []
+    spans = [tuple(map(float, line.split())) for line in lines]
     assert len(spans) == PROCESSES * THREADS * CALLS
     assert peak(spans) == 3
     assert ConnectionMeter.objects.get(pk=77).state["places"] == {}
+    spend = ConnectionSpend.objects.get()
+    assert (spend.calls, spend.tokens, spend.cost) == (len(spans), 2 * len(spans), 0.5 * len(spans))
 
 
 def test_a_killed_worker_gives_its_places_back_when_its_lease_is_ended(process_env: dict[str, str]) -> None:

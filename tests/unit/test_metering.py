@@ -84,6 +84,16 @@ def test_refused_calls_come_back_one_after_another():
     assert turns[0] < T0 + 4
 
 
+def test_who_has_patience_is_given_no_turn():
+    meter, limits = Meter(mean=0.5), Limits(concurrent=1)
+    enter(meter, limits, T0, "a")
+    asked = {"permit": "b", "holder": 1, "now": T0, "lasts": 9.0, "tokens": 0}
+    patient = meter.admit(limits, **asked, patience=0.6)
+    assert (patient.wait, patient.until, meter.turn) == (0.5, T0 + 0.5, 0.0)
+    assert meter.admit(limits, **asked, patience=0.4).until >= T0 + SHORTEST_WAIT
+    assert meter.turn > T0
+
+
 def test_when_too_many_wait_they_are_spread_and_none_waits_longer_than_the_longest():
     meter, limits = Meter(mean=10.0), Limits(concurrent=1)
     enter(meter, limits, T0, "a")

@@ -90,6 +90,11 @@ def test_a_refusal_of_the_mail_server_is_permanent_or_may_pass(smtp, replies, er
         step(**MAIL, connection="way").run(mail_server(smtp.port))
 
 
+def test_a_mail_server_that_is_not_there_may_come_back():
+    with pytest.raises(TransientError, match="The mail server could not be reached"):
+        step(**MAIL, connection="way").run(mail_server(1))
+
+
 def test_a_login_that_is_refused_says_so_without_the_password(smtp):
     smtp.replies = {"EHLO": "250-test\r\n250 AUTH PLAIN LOGIN", "AUTH": "535 bad credentials"}
     context = mail_server(smtp.port, username="me")
