@@ -3,6 +3,7 @@
 import random
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import bound, emit, rebind
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
 from workflows.domain.outcomes import (
     Done,
     Outcome,
@@ -45,6 +47,8 @@ class Task:
     tenant: dict[str, Any]
     queue: str
     policies: tuple[RetryPolicy | None, ...]
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    gate: Gate = field(default_factory=OpenGate)
     record: Record = field(default_factory=dict)
     step: PlannedStep | None = None
     step_started: float | None = None
@@ -74,6 +78,8 @@ class Task:
             now=now,
             idempotency_key=job.idempotency_key(self.plan.steps[position].key),
             record=self.record,
+            connections=self.connections,
+            gate=self.gate,
         )
 
 
@@ -131,6 +137,10 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
         _apply(task, step, report, outcome, following, start)
     except StepError as error:
         _fail(task, step, report, failure_of(error), start)
+    except ConnectionUnusable as error:
+        _fail(task, step, report, failure_of(PermanentError(str(error))), start)
+    except LimitReached as limit:
+        report.ending = transitions.snoozed(until=limit.until, reason=limit.reason)
     except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours: kept on the job
         _fail(task, step, report, failure_of(error), start)
 

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, OpenGate, find_connection
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
-from workflows.domain.outcomes import Outcome, Record
+from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
 
 
@@ -38,6 +39,15 @@ class StepContext:
     now: datetime
     idempotency_key: str = ""
     record: Record = field(default_factory=dict)
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    gate: Gate = field(default_factory=OpenGate)
+
+    def connection(self, slug: str) -> Connection:
+        """Return the tenant's connection of this name. Raises PermanentError where there is none that can be used."""
+        try:
+            return find_connection(self.connections, slug)
+        except ConnectionUnusable as error:
+            raise PermanentError(str(error)) from None
 
     def names(self) -> dict[str, Any]:
         """Return what expressions and templates see, by name."""
