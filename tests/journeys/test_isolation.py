@@ -24,7 +24,7 @@ from jobs.domain.states import State
 from jobs.models import Attempt, BulkAction, Event, Job, Lane, Queue, StepRun, WorkerLease
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
-from tests.factories import NOW, Cast, make_cast, make_job, make_lease, make_user, make_workflow
+from tests.factories import NOW, Cast, make_cast, make_connection, make_job, make_lease, make_user, make_workflow
 from workflows.models import Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
@@ -36,6 +36,7 @@ TENANT_PATHS = {
     "tenants.Tenant": "pk",
     "tenants.Membership": "tenant",
     "tenants.ApiKey": "tenant",
+    "tenants.Connection": "tenant",
     "workflows.Workflow": "tenant",
     "workflows.WorkflowVersion": "workflow__tenant",
     "workflows.Step": "version__workflow__tenant",
@@ -132,6 +133,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
+    make_connection(cast.tenant, slug=f"llm-of-{slug}", name=slug, secrets={"api_key": slug})
     rows: list[Model] = [cast.tenant, key, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
     return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, clear)
 

@@ -97,7 +97,7 @@ class HttpClient:
         raise CallRefused(f"{_name(call)} was redirected more than {MAX_REDIRECTS} times.")
 
     def _exchange(self, call: Call) -> Answer:
-        url = self.checked(call.url)
+        url = self.check(call.url)
         request = _request(call, url)
         try:
             response = self.pool.handle_request(request)
@@ -112,13 +112,17 @@ class HttpClient:
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise Unreachable(f"{_name(call)} failed: {str(error) or type(error).__name__}") from None
 
-    def checked(self, text: str) -> httpx2.URL:
-        """Read a URL that may be called, as far as it shows by itself; raises CallRefused."""
+    def check(self, text: str) -> httpx2.URL:
+        """Read a URL that calls may go to, as far as that shows without looking its name up. Raises CallRefused."""
         url = parse_url(text)
-        address = literal_address(url.raw_host.decode("ascii"))
-        if address is not None:
-            check_address(url.host, address, self.allow)
+        self.check_host(url.raw_host.decode("ascii"))
         return url
+
+    def check_host(self, host: str) -> None:
+        """Raise CallRefused where `host` spells out an address that connections may not go to."""
+        address = literal_address(host)
+        if address is not None:
+            check_address(host, address, self.allow)
 
 
 def parse_url(text: str) -> httpx2.URL:
