@@ -77,21 +77,6 @@ def llm_connection(connections: Mapping[str, Connection], slug: str | None = Non
     return find_connection(connections, models[0].slug)
 
 
-LLM_KINDS = frozenset({"openai", "anthropic", "gemini", "ollama", "vllm"})
-DEFAULT_SLUG = "default"
-
-
-def llm_connection(connections: Mapping[str, Connection], slug: str | None = None) -> Connection | None:
-    """Return the LLM connection a step uses, or None.
-
-    The one it names; without a name the tenant's `default`, else the first by slug.
-    """
-    usable = {name: one for name, one in connections.items() if one.kind in LLM_KINDS}
-    if slug:
-        return usable.get(slug)
-    return usable.get(DEFAULT_SLUG) or next((usable[name] for name in sorted(usable)), None)
-
-
 class LimitReached(Exception):
     """A connection may not be used now. `until` is when to try again: the step is snoozed until then, not failed."""
 

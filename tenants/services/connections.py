@@ -97,7 +97,7 @@ def _write(
     if problems:
         raise ConnectionInvalid(problems)
     values = {name: value for name, value in {**kept, **secrets}.items() if value}
-    row.config = typed.model_dump(mode="json")
+    row.config = typed.model_dump(mode="json", exclude_none=True)
     if secrets:
         row.sealed = seal(values, owner=row.owner)
         row.secrets_set_at = {

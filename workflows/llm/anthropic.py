@@ -17,8 +17,13 @@ BASE_URL = "https://api.anthropic.com"
 
 def ask(connection: Connection, request: Request) -> Reply:
     """Ask a model by Anthropic's messages. It gives no log-probabilities."""
-    base_url = connection.config.get("base_url") or BASE_URL
+    base_url = _base_url(connection)
     return _read(connection, adapted(base_url, request.model, _options(request), partial(_send, connection, request)))
+
+
+def _base_url(connection: Connection) -> str:
+    """Return the address without the version, which the library adds."""
+    return str(connection.config.get("base_url") or BASE_URL).rstrip("/").removesuffix("/v1")
 
 
 def _send(connection: Connection, request: Request, options: dict[str, Any]) -> Any:
@@ -27,7 +32,7 @@ def _send(connection: Connection, request: Request, options: dict[str, Any]) -> 
     def send() -> Any:
         client = anthropic.Anthropic(
             api_key=connection.secrets.get("api_key") or "none",
-            base_url=connection.config.get("base_url") or BASE_URL,
+            base_url=_base_url(connection),
             max_retries=0,
             timeout=request.timeout,
             http_client=get_sdk_client(),

@@ -18,13 +18,12 @@ BASE_URLS = {
     "openai": OPENAI_URL,
     "gemini": "https://generativelanguage.googleapis.com/v1beta/openai/",
     "ollama": "http://localhost:11434/v1",
-    "vllm": "http://localhost:8000/v1",
 }
 
 
 def ask(connection: Connection, request: Request) -> Reply:
     """Ask a model by OpenAI's chat completions."""
-    base_url = connection.config.get("base_url") or BASE_URLS[connection.kind]
+    base_url = connection.config.get("base_url") or BASE_URLS.get(connection.kind, OPENAI_URL)
     send = partial(_send, connection, base_url, request)
     return _read(connection, adapted(base_url, request.model, _options(base_url, request), send))
 

@@ -10,24 +10,20 @@ MILLION = 1_000_000
 
 
 def cost_of(connection: Connection, model: str, input_tokens: int, output_tokens: int) -> float:
-    """Return the cost by the connection's own prices, else by the price list; 0 for a model that neither knows.
+    """Return the cost by the connection's own prices (dollars for a million tokens), else by the price list.
 
-    A connection's `prices` are dollars for a million tokens: `{"input": 0.15, "output": 0.6}`, or such a pair per
-    model.
+    It is 0 for a model that neither knows.
     """
-    prices = connection.config.get("prices") or {}
-    prices = prices.get(model, prices) if isinstance(prices, dict) else {}
-    if "input" in prices or "output" in prices:
-        return (input_tokens * _number(prices.get("input")) + output_tokens * _number(prices.get("output"))) / MILLION
+    config = connection.config
+    own = config.get("input_price"), config.get("output_price")
+    if own != (None, None):
+        per_input, per_output = (float(price or 0) for price in own)
+        return (input_tokens * per_input + output_tokens * per_output) / MILLION
     provider = _PROVIDERS.get(connection.kind)
     if provider is None or not input_tokens + output_tokens:
         return 0.0
     per_input, per_output = _listed(provider, model)
     return (input_tokens * per_input + output_tokens * per_output) / MILLION
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
 
 
 @lru_cache(maxsize=512)

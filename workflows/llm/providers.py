@@ -22,7 +22,7 @@ def _client(connection: Connection) -> Ask:
         from workflows.llm.anthropic import ask as ask_anthropic
 
         return ask_anthropic
-    if connection.kind in ("openai", "gemini", "ollama", "vllm"):
+    if connection.is_llm:
         from workflows.llm.openai import ask as ask_openai
 
         return ask_openai
