@@ -2,6 +2,7 @@
 
 from jobs.models.bulk import BulkAction
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
+from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
 
 __all__ = [
@@ -12,6 +13,9 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "Lane",
+    "LlmAnswer",
+    "LlmCall",
+    "LlmUsage",
     "Queue",
     "QueueWake",
     "StepPace",

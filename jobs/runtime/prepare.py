@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from jobs.domain.work import ClaimedJob, Report
 from jobs.models import Queue
 from jobs.runtime.execute import Task, failed, failure_of
+from jobs.runtime.recall import recall_for
 from taskflow.lib.cache import remember
 from taskflow.lib.clock import utcnow
 from tenants.domain.connections import Connection
@@ -35,7 +36,15 @@ def prepare(job: ClaimedJob) -> Task | Report:
         ending = failed(task, None, failure_of(broken))
         return Report(job=job, position=job.position, at=utcnow(), ending=ending)
     policies = (job_policy, plan.retry_policy, queue_policy)
-    return Task(job, plan, _tenant(job.tenant_id), queue, policies, connections=_connections(job.tenant_id))
+    return Task(
+        job,
+        plan,
+        _tenant(job.tenant_id),
+        queue,
+        policies,
+        connections=_connections(job.tenant_id),
+        recall=recall_for(job.tenant_id),
+    )
 
 
 @remember(seconds=5)

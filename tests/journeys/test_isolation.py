@@ -49,6 +49,9 @@ TENANT_PATHS = {
     "jobs.StepPace": "version__workflow__tenant",
     "jobs.IdempotencyKey": "tenant",
     "jobs.BulkAction": "tenant",
+    "jobs.LlmAnswer": "tenant",
+    "jobs.LlmCall": "tenant",
+    "jobs.LlmUsage": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
