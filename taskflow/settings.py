@@ -201,6 +201,7 @@ STUCK_PROCESS_SECONDS = env.int("STUCK_PROCESS_SECONDS", default=60)
 STOP_GRACE_SECONDS = env.float("STOP_GRACE_SECONDS", default=20.0)
 CRASH_BUDGET = env.int("CRASH_BUDGET", default=3)
 STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
+REVIEW_UNDO_SECONDS = env.float("REVIEW_UNDO_SECONDS", default=8.0)
 #: Modules that register functions for `python` steps.
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
 

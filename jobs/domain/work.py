@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from jobs.domain.reviews import NewReview
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
 from workflows.domain.outcomes import Record, Usage
@@ -74,6 +75,7 @@ class Report:
     at: datetime
     steps: list[StepRecord] = field(default_factory=list)
     children: list[NewJob] = field(default_factory=list)
+    review: NewReview | None = None
     ending: Transition | None = None
     step_key: str = ""
     seconds: float = 0.0

@@ -3,6 +3,7 @@
 from jobs.models.bulk import BulkAction
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
+from jobs.models.reviews import Review
 
 __all__ = [
     "Attempt",
@@ -14,6 +15,7 @@ __all__ = [
     "Lane",
     "Queue",
     "QueueWake",
+    "Review",
     "StepPace",
     "StepRun",
     "WorkerLease",

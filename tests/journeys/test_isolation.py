@@ -24,7 +24,7 @@ from jobs.domain.states import State
 from jobs.models import Attempt, BulkAction, Event, Job, Lane, Queue, StepRun, WorkerLease
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
-from tests.factories import NOW, Cast, make_cast, make_job, make_lease, make_user, make_workflow
+from tests.factories import NOW, Cast, make_cast, make_job, make_lease, make_review, make_user, make_workflow
 from workflows.models import Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
@@ -48,6 +48,7 @@ TENANT_PATHS = {
     "jobs.StepPace": "version__workflow__tenant",
     "jobs.IdempotencyKey": "tenant",
     "jobs.BulkAction": "tenant",
+    "jobs.Review": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -128,6 +129,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     Event.objects.create(job=job, at=NOW, kind="failed", state="FAILED", actor=slug)
     Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
+    make_review(make_job(workflow, State.WAITING, **told), title=slug, proposal={"text": slug}, shown={"text": slug})
     action = BulkAction.objects.create(
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tenants.domain.connections import Connection, Gate, OpenGate
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
+from workflows.domain.fields import InputField
 from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
 
@@ -30,7 +31,7 @@ class StepConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """What a step may see. `steps` maps the keys of earlier steps to their outputs."""
+    """What a step may see. `steps` maps the keys of earlier steps to their outputs, `fields` are the workflow's."""
 
     payload: Record
     steps: Mapping[str, Record]
@@ -41,6 +42,7 @@ class StepContext:
     record: Record = field(default_factory=dict)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
+    fields: tuple[InputField, ...] = ()
 
     def connection(self, slug: str) -> Connection:
         """Return the tenant's connection of this name. Raises PermanentError where there is none."""
