@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from django.conf import settings
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from jobs.domain.reviews import LONGEST_COMMENT
 from jobs.domain.submission import LOWEST_PRIORITY
 from taskflow.lib.fields import dump_json
 from taskflow.lib.problems import FieldError, Refused, invalid
@@ -101,6 +102,14 @@ class RetryBody(Body):
         None, description="The key of a step that the job has reached."
     )
     payload: dict[str, Any] | None = Field(None, description="Replaces the payload; without from_step, starts anew.")
+
+
+class DecideBody(Body):
+    """What a person, or a system for one, decided."""
+
+    decision: Literal["approve", "edit", "reject"]
+    output: dict[str, Any] | None = Field(None, description="With `edit`: the fields that change, with their values.")
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = Field("", description="Why; needed with `reject`.")
 
 
 class PauseBody(Body):

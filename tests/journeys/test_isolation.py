@@ -129,12 +129,13 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     Event.objects.create(job=job, at=NOW, kind="failed", state="FAILED", actor=slug)
     Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
-    make_review(make_job(workflow, State.WAITING, **told), title=slug, proposal={"text": slug}, shown={"text": slug})
+    waiting = make_job(workflow, State.WAITING, **told)
+    review = make_review(waiting, title=slug, proposal={"text": slug}, shown={"text": slug})
     action = BulkAction.objects.create(
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    rows: list[Model] = [cast.tenant, key, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
+    rows: list[Model] = [cast.tenant, key, workflow, job, action, review, Lane.objects.get(tenant=cast.tenant)]
     return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, clear)
 
 
@@ -169,6 +170,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{route.parameters[0]: value} for value in of.ids[route.model]]
         case ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid)}]
+        case ["uid"] if route.text.startswith("api/v1/reviews/"):
+            return [{"uid": of.ids["jobs.Review"][-1]}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
@@ -227,7 +230,7 @@ def test_every_model_of_ours_has_a_tenant_or_is_known_to_have_none() -> None:
 
 def test_every_registered_admin_is_walked(mine: Belongings) -> None:
     registered = {model._meta.label for model in admin.site._registry}
-    assert registered == set(mine.ids) | OPERATORS_ONLY | {"jobs.Queue", "jobs.WorkerLease"}
+    assert registered == set(mine.ids) - {"jobs.Review"} | OPERATORS_ONLY | {"jobs.Queue", "jobs.WorkerLease"}
 
 
 def test_the_walk_sees_the_whole_map() -> None:
