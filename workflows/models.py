@@ -139,6 +139,7 @@ class Step(models.Model):
     )
     timeout = models.FloatField(null=True, blank=True, help_text="Seconds; empty for the kind's own limit.")
     retry: Any = JSONTextField(null=True, blank=True)
+    review: Any = JSONTextField(null=True, blank=True, help_text="When a person looks at its output; empty: never.")
 
     objects = StepQuerySet.as_manager()
 

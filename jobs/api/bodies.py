@@ -1,7 +1,7 @@
 """What the job endpoints take: the shape of each body, and its faults as (field, reason) pairs."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from pydantic import (
@@ -13,6 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from jobs.domain.reviews import LONGEST_COMMENT
 from jobs.domain.submission import LOWEST_PRIORITY
 from taskflow.lib.bodies import Body as Body
 from taskflow.lib.bodies import faults_of as faults_of
@@ -75,6 +76,14 @@ class RetryBody(Body):
         None, description="The key of a step that the job has reached."
     )
     payload: dict[str, Any] | None = Field(None, description="Replaces the payload; without from_step, starts anew.")
+
+
+class DecideBody(Body):
+    """What a person, or a system for one, decided."""
+
+    decision: Literal["approve", "edit", "reject"]
+    output: dict[str, Any] | None = Field(None, description="With `edit`: the fields that change, with their values.")
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = Field("", description="Why; needed with `reject`.")
 
 
 class PauseBody(Body):

@@ -74,7 +74,7 @@ def _spread_states(query: QueryDict) -> QueryDict:
 
 def _read(tenant_id: int, given: dict[str, Any], query: QueryDict) -> ListRequest:
     wanted = JobFilter(
-        workflow_id=_workflow_id(tenant_id, given["workflow"]),
+        workflow_id=workflow_id(tenant_id, given["workflow"]),
         queue_id=_queue_id(given["queue"]),
         states=tuple(given["state"]),
         created_from=given["created_after"],
@@ -89,7 +89,7 @@ def _read(tenant_id: int, given: dict[str, Any], query: QueryDict) -> ListReques
     if given["priority"] is not None and wanted.ids is None:
         wanted = replace(wanted, ids=find_few_with_priority(tenant_id, int(given["priority"]), wanted))
     before = decode_cursor(str(query["cursor"])) if "cursor" in query else None
-    return ListRequest(wanted, _extra(given), before, _page_size(query.get("page_size", str(PAGE_SIZE))))
+    return ListRequest(wanted, _extra(given), before, page_size(query.get("page_size", str(PAGE_SIZE))))
 
 
 def _extra(given: dict[str, Any]) -> Q:
@@ -102,7 +102,8 @@ def _extra(given: dict[str, Any]) -> Q:
     return Q(**{name: value for name, value in conditions.items() if value is not None})
 
 
-def _workflow_id(tenant_id: int, slug: str) -> int | None:
+def workflow_id(tenant_id: int, slug: str) -> int | None:
+    """Return the row id of a workflow; None for an empty slug. Raises Refused for one that is not there."""
     if not slug:
         return None
     found = Workflow.objects.for_tenant(tenant_id).filter(slug=slug).values_list("pk", flat=True).first()
@@ -120,7 +121,8 @@ def _queue_id(slug: str) -> int | None:
     return found
 
 
-def _page_size(text: str) -> int:
+def page_size(text: str) -> int:
+    """Read the parameter `page_size`; raises Refused."""
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= LARGEST_PAGE):
         raise invalid([("page_size", f"Must be a whole number from 1 to {LARGEST_PAGE}.")])
     return int(text)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from jobs.api.queues import PauseView, QueuesView, ResumeView
+from jobs.api.reviews import ClaimView, DecideView, ReleaseView, ReviewsView, ReviewView, UndoView
 from jobs.api.views import BulkView, CancelView, JobsView, JobView, RetryView
 
 urlpatterns = [
@@ -11,6 +12,12 @@ urlpatterns = [
     path("jobs/<uuid:uid>", JobView.as_view(), name="job"),
     path("jobs/<uuid:uid>/cancel", CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry", RetryView.as_view(), name="job-retry"),
+    path("reviews", ReviewsView.as_view(), name="reviews"),
+    path("reviews/<uuid:uid>", ReviewView.as_view(), name="review"),
+    path("reviews/<uuid:uid>/claim", ClaimView.as_view(), name="review-claim"),
+    path("reviews/<uuid:uid>/release", ReleaseView.as_view(), name="review-release"),
+    path("reviews/<uuid:uid>/decide", DecideView.as_view(), name="review-decide"),
+    path("reviews/<uuid:uid>/undo", UndoView.as_view(), name="review-undo"),
     path("admin/queues", QueuesView.as_view(), name="queues"),
     path("admin/queues/<slug:slug>/pause", PauseView.as_view(), name="queue-pause"),
     path("admin/queues/<slug:slug>/resume", ResumeView.as_view(), name="queue-resume"),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from jobs.domain.reviews import NewReview
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
 from workflows.domain.calls import ModelCall
@@ -87,6 +88,7 @@ class Report:
     steps: list[StepRecord] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     children: list[NewJob] = field(default_factory=list)
+    review: NewReview | None = None
     ending: Transition | None = None
     step_key: str = ""
     seconds: float = 0.0

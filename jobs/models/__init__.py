@@ -4,6 +4,7 @@ from jobs.models.bulk import BulkAction
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
+from jobs.models.reviews import Review
 
 __all__ = [
     "Attempt",
@@ -18,6 +19,7 @@ __all__ = [
     "LlmUsage",
     "Queue",
     "QueueWake",
+    "Review",
     "StepPace",
     "StepRun",
     "WorkerLease",

@@ -7,6 +7,7 @@ from django.conf import settings
 from jobs.models import EngineTick
 from jobs.services import bulk, leases, rescue
 from jobs.services.llm import prune_llm
+from jobs.services.review_effects import apply_due_reviews
 from jobs.services.submit import prune_idempotency_keys
 from taskflow.lib.telemetry import emit, span
 
@@ -18,7 +19,7 @@ KEEP_LEASES = timedelta(days=1)
 
 
 def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
-    """Promote due jobs, end stale leases and rescue their jobs, wake queues with work, carry on bulk actions.
+    """Promote due jobs, end stale leases and rescue their jobs, apply reviews, wake queues with work.
 
     Returns False without doing anything when somebody else did it less than `interval` ago.
     """
@@ -31,6 +32,7 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         if ended or fields["rescued"]:
             emit("engine.rescue", jobs=fields["rescued"], leases=len(ended))
         fields["promoted"] = rescue.promote_due(now=now)
+        fields["reviews"] = apply_due_reviews(now=now)
         fields["woken"] = rescue.wake_queues_with_work(now=now)
         bulk.continue_stale(now=now)
     if now.second == 0:

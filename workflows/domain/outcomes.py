@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workflows.domain.reviewing import Question
 
 Record = dict[str, Any]
 
@@ -55,10 +58,14 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The job waits for an answer from outside and holds no worker; the answer becomes the step's output."""
+    """The job waits for an answer from outside and holds no worker; the answer becomes the step's output.
+
+    With a `question` it is put to a person, in the review inbox.
+    """
 
     reason: str
     until: datetime | None = None
+    question: "Question | None" = None
 
 
 @dataclass(frozen=True, slots=True)

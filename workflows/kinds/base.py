@@ -18,6 +18,7 @@ from tenants.domain.connections import (
 )
 from workflows.domain.calls import ModelCall, Recall, recall_nothing
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
+from workflows.domain.fields import InputField
 from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
 
@@ -38,7 +39,7 @@ class StepConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """What a step may see. `steps` maps the keys of earlier steps to their outputs.
+    """What a step may see. `steps` maps the keys of earlier steps to their outputs, `fields` are the workflow's.
 
     A step that asks a language model adds to `calls` whatever comes of it, keeps the fields `redacted` out of what is
     kept for audit, and finds earlier answers with `recall`.
@@ -56,6 +57,7 @@ class StepContext:
     redacted: frozenset[str] = frozenset()
     calls: list[ModelCall] = field(default_factory=list)
     recall: Recall = recall_nothing
+    fields: tuple[InputField, ...] = ()
 
     def connection(self, slug: str) -> Connection:
         """Return the tenant's connection of this name. Raises PermanentError where there is none that can be used."""
