@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 
 from jobs.domain.explain import QueueSituation, Situation, explain
 from jobs.domain.states import EventKind, State
-from jobs.models import Attempt, Event, Job, Lane, Queue, StepRun, WorkerLease
+from jobs.models import Attempt, Event, File, Job, Lane, Queue, StepRun, WorkerLease
+from jobs.queries.files import list_files
 from jobs.queries.labels import step_at
 
 #: How many of each are told; of more, the latest.
@@ -35,6 +36,7 @@ class JobStory:
     step_runs: list[StepRun]
     events: list[Event]
     children: list[Child]
+    files: list[File]
     situation: Situation
     explanation: str
 
@@ -45,7 +47,7 @@ def find_job(tenant_id: int, uid: UUID) -> Job | None:
 
 
 def get_job_story(job: Job, *, now: datetime, zone: tzinfo = UTC) -> JobStory:
-    """Return the story of `job` as of `now`, its explanation with times in `zone`; at most nine queries."""
+    """Return the story of `job` as of `now`, its explanation with times in `zone`; at most ten queries."""
     events = _latest(Event.objects.filter(job=job), "id")
     children = Job.objects.filter(parent=job, tenant_id=job.tenant_id).order_by("id").values_list("uid", "state")
     situation = get_situation(job, events, now=now, zone=zone)
@@ -56,6 +58,7 @@ def get_job_story(job: Job, *, now: datetime, zone: tzinfo = UTC) -> JobStory:
         step_runs=_latest(StepRun.objects.filter(job=job), "id"),
         events=events,
         children=[Child(uid, state) for uid, state in children[:MOST]],
+        files=list_files(job),
         situation=situation,
         explanation=explain(situation),
     )

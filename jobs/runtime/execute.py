@@ -17,6 +17,7 @@ from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import bound, emit, rebind
 from tenants.domain.connections import Connection, Gate, LimitReached, OpenGate
+from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import (
     Done,
     Outcome,
@@ -49,6 +50,7 @@ class Task:
     policies: tuple[RetryPolicy | None, ...]
     connections: Mapping[str, Connection] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
+    files: tuple[StoredFile, ...] = ()
     record: Record = field(default_factory=dict)
     step: PlannedStep | None = None
     step_started: float | None = None
@@ -80,6 +82,7 @@ class Task:
             record=self.record,
             connections=self.connections,
             gate=self.gate,
+            files=self.files,
         )
 
 

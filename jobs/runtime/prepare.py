@@ -1,4 +1,4 @@
-"""Making claimed jobs ready to run without the database: plan, tenant, policies."""
+"""Making claimed jobs ready to run without the database: plan, tenant, policies, files."""
 
 from typing import Any
 
@@ -6,10 +6,12 @@ from pydantic import ValidationError
 
 from jobs.domain.work import ClaimedJob, Report
 from jobs.models import Queue
+from jobs.queries.files import files_for
 from jobs.runtime.execute import Task, failed, failure_of
 from taskflow.lib.cache import remember
 from taskflow.lib.clock import utcnow
 from tenants.models import Tenant
+from workflows.domain.files import StoredFile, references_in
 from workflows.domain.outcomes import PermanentError
 from workflows.domain.retry import RetryPolicy
 from workflows.kinds.base import ConfigError
@@ -32,7 +34,13 @@ def prepare(job: ClaimedJob) -> Task | Report:
         broken = PermanentError(f"The workflow's version cannot run on this worker: {error}")
         ending = failed(task, None, failure_of(broken))
         return Report(job=job, position=job.position, at=utcnow(), ending=ending)
-    return Task(job, plan, _tenant(job.tenant_id), queue, (job_policy, plan.retry_policy, queue_policy))
+    policies = (job_policy, plan.retry_policy, queue_policy)
+    return Task(job, plan, _tenant(job.tenant_id), queue, policies, files=_files(job) if plan.needs_files else ())
+
+
+def _files(job: ClaimedJob) -> tuple[StoredFile, ...]:
+    rows = files_for(job_id=job.id, tenant_id=job.tenant_id, named=references_in(job.payload))
+    return tuple(row.plain() for row in rows)
 
 
 @remember(seconds=5)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tenants.domain.connections import Connection, Gate, OpenGate
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
+from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
 
@@ -41,6 +42,7 @@ class StepContext:
     record: Record = field(default_factory=dict)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
+    files: tuple[StoredFile, ...] = ()
 
     def connection(self, slug: str) -> Connection:
         """Return the tenant's connection of this name. Raises PermanentError where there is none."""
@@ -75,14 +77,15 @@ class StepKind(Generic[ConfigT]):
     """A kind of step. Subclasses set the class attributes and `run`; instances hold one step's validated config.
 
     An instance is built once per published step and used for many jobs from several threads: compile in `prepare`,
-    keep no state of a run. `references` are the steps whose outputs its expressions and templates read, `aims` the
-    steps it may send a job to.
+    keep no state of a run. A kind with `needs_files` finds the job's files in its context. `references` are the steps
+    whose outputs its expressions and templates read, `aims` the steps it may send a job to.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     Config: ClassVar[type[StepConfig]]
     effect: Effect = Effect.PURE
+    needs_files: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from workflows.domain.definition import problems_of
 from workflows.kinds.base import ConfigError, StepKind
+from workflows.kinds.document import Document
 from workflows.kinds.extract import Extract
 from workflows.kinds.http import Http
 from workflows.kinds.python import Python
@@ -39,6 +40,7 @@ def make_runner(kind: str, config: Any) -> StepKind[Any]:
     return found(typed)
 
 
+register(Document)
 register(Extract)
 register(Http)
 register(Python)
