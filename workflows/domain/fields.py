@@ -199,7 +199,7 @@ def _kind(value: Any) -> str:
 
 
 def _check_file(field: InputField, value: Any) -> str:
-    return "" if referred(value) else f'must name a file, like {{"id": "…"}}, not {_kind(value)}'
+    return "" if referred(value) else f'must be a file, like {{"id": "…"}}, not {_kind(value)}'
 
 
 def _check_files(field: InputField, value: Any) -> str:

@@ -170,7 +170,7 @@ def test_a_payload_may_name_an_earlier_file_of_its_tenant_only(api: Api, invoice
     assert faults(api.post("jobs", body)) == {"payload.invoice": reason}
     body["payload"] = {"invoice": "text", "papers": [1]}
     assert faults(api.post("jobs", body)) == {
-        "payload.invoice": 'must name a file, like {"id": "…"}, not text',
+        "payload.invoice": 'must be a file, like {"id": "…"}, not text',
         "payload.papers": 'must be a list of files, each like {"id": "…"}',
     }
 
