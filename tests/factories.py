@@ -13,7 +13,8 @@ from jobs.models import Job, Lane, Queue, WorkerLease
 from taskflow.lib.clock import database_now
 from taskflow.lib.ids import new_uid
 from tenants.domain.roles import Role
-from tenants.models import Membership, Tenant
+from tenants.models import Connection, Membership, Tenant
+from tenants.services.connections import create_connection
 from workflows.models import Step, Workflow, WorkflowVersion
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -38,6 +39,13 @@ def make_tenant(slug: str = "", **fields: Any) -> Tenant:
     """Make a tenant; without a slug, one that nobody has."""
     slug = slug or f"tenant-{next(_serial)}"
     return Tenant.objects.create(slug=slug, **{"name": slug.title()} | fields)
+
+
+def make_connection(tenant: Tenant | None = None, *, slug: str = "", kind: str = "openai", **fields: Any) -> Connection:
+    """Make a connection; without more, one to OpenAI with the key `key`."""
+    tenant, slug = tenant or make_tenant(), slug or f"connection-{next(_serial)}"
+    fields = {"config": {"model": "gpt-x"}, "secrets": {"api_key": "key"}, "now": NOW} | fields
+    return create_connection(tenant=tenant, slug=slug, kind=kind, **fields)
 
 
 def make_user(name: str = "", *, tenant: Tenant | None = None, role: Role = Role.OWNER, **fields: Any) -> User:

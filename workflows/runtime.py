@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from tenants.domain.connections import ConnectionUnusable
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Snooze, Spawn, StepError, Stop, Wait
 from workflows.domain.retry import RetryPolicy
 from workflows.kinds.base import Effect, StepContext, StepKind
@@ -117,6 +118,8 @@ def run_step(step: PlannedStep, context: StepContext) -> Outcome:
         return step.runner.dry_run(context)
     except StepError:
         raise
+    except ConnectionUnusable as error:
+        raise PermanentError(str(error)) from None
     except Exception as error:
         raise UnexpectedError(f"{type(error).__name__}: {error}") from error
 

@@ -10,7 +10,9 @@ from jobs.queries.files import files_for
 from jobs.runtime.execute import Task, failed, failure_of
 from taskflow.lib.cache import remember
 from taskflow.lib.clock import utcnow
+from tenants.domain.connections import Connection
 from tenants.models import Tenant
+from tenants.services.connections import connections_of
 from workflows.domain.files import StoredFile, references_in
 from workflows.domain.outcomes import PermanentError
 from workflows.domain.retry import RetryPolicy
@@ -35,7 +37,9 @@ def prepare(job: ClaimedJob) -> Task | Report:
         ending = failed(task, None, failure_of(broken))
         return Report(job=job, position=job.position, at=utcnow(), ending=ending)
     policies = (job_policy, plan.retry_policy, queue_policy)
-    return Task(job, plan, _tenant(job.tenant_id), queue, policies, files=_files(job) if plan.needs_files else ())
+    files = _files(job) if plan.needs_files else ()
+    connections = _connections(job.tenant_id)
+    return Task(job, plan, _tenant(job.tenant_id), queue, policies, connections=connections, files=files)
 
 
 def _files(job: ClaimedJob) -> tuple[StoredFile, ...]:
@@ -47,6 +51,11 @@ def _files(job: ClaimedJob) -> tuple[StoredFile, ...]:
 def _queue(queue_id: int) -> tuple[str, RetryPolicy | None]:
     slug, policy = Queue.objects.values_list("slug", "retry_policy").get(pk=queue_id)
     return slug, None if policy is None else RetryPolicy.model_validate(policy)
+
+
+@remember(seconds=5)
+def _connections(tenant_id: int) -> dict[str, Connection]:
+    return connections_of(tenant_id)
 
 
 @remember(seconds=5)

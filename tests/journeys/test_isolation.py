@@ -26,7 +26,7 @@ from jobs.domain.states import State
 from jobs.models import Attempt, BulkAction, Event, File, Job, Lane, Queue, StepRun, WorkerLease
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
-from tests.factories import NOW, Cast, make_cast, make_job, make_lease, make_user, make_workflow
+from tests.factories import NOW, Cast, make_cast, make_connection, make_job, make_lease, make_user, make_workflow
 from workflows.models import Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
@@ -38,6 +38,7 @@ TENANT_PATHS = {
     "tenants.Tenant": "pk",
     "tenants.Membership": "tenant",
     "tenants.ApiKey": "tenant",
+    "tenants.Connection": "tenant",
     "workflows.Workflow": "tenant",
     "workflows.WorkflowVersion": "workflow__tenant",
     "workflows.Step": "version__workflow__tenant",
@@ -141,7 +142,10 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    rows: list[Model] = [cast.tenant, key, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
+    model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
+    connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
+    make_connection(cast.tenant, slug=f"try-{workflow_slug}", **model)
+    rows: list[Model] = [cast.tenant, key, connection, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
     return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear)
 
 
@@ -182,6 +186,10 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": str(of.job.uid)}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
+        case ["slug"] if route.text.startswith("api/v1/connections/"):
+            # One is deleted on the way.
+            which = "try" if route.text.endswith("/test") else "llm"
+            return [{"slug": f"{which}-{of.workflow.slug}"}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
 
 

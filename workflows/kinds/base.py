@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from tenants.domain.connections import Connection, Gate, OpenGate
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, OpenGate, find_connection
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
 from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import Outcome, PermanentError, Record
@@ -45,10 +45,11 @@ class StepContext:
     files: tuple[StoredFile, ...] = ()
 
     def connection(self, slug: str) -> Connection:
-        """Return the tenant's connection of this name. Raises PermanentError where there is none."""
-        if (found := self.connections.get(slug)) is None:
-            raise PermanentError(f"There is no connection '{slug}': add it, or name another in the step.")
-        return found
+        """Return the tenant's connection of this name. Raises PermanentError where there is none that can be used."""
+        try:
+            return find_connection(self.connections, slug)
+        except ConnectionUnusable as error:
+            raise PermanentError(str(error)) from None
 
     def names(self) -> dict[str, Any]:
         """Return what expressions and templates see, by name."""
