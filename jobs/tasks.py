@@ -13,6 +13,7 @@ from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
 from jobs.runtime.tick import tick as run_tick
 from jobs.runtime.writing import surely
+from jobs.services import files
 from jobs.services.wake import clear_wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import span
@@ -52,6 +53,12 @@ def tick(**_unknown: Any) -> None:
 def work_bulk_action(action_id: int, **_unknown: Any) -> None:
     """Go on with a bulk action, unless another process is at it."""
     run_bulk_action(action_id)
+
+
+@shared_task(name="jobs.prune_files")
+def prune_files(**_unknown: Any) -> None:
+    """Take away files whose job was never made, or is gone."""
+    files.prune_files(now=utcnow())
 
 
 @worker_process_init.connect

@@ -64,6 +64,11 @@ class Plan:
     redacted: frozenset[str] = frozenset()
     fields: tuple[InputField, ...] = ()
 
+    @property
+    def needs_files(self) -> bool:
+        """Say whether a step of it reads the job's files."""
+        return any(step.runner.needs_files for step in self.steps)
+
 
 def build_step(step: Step) -> PlannedStep:
     """Make a step ready to run. Raises ConfigError, with the field, for an unknown kind or a wrong config."""

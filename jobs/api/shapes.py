@@ -41,6 +41,23 @@ class JobAnswer(BaseModel):
     finished_at: datetime | None
 
 
+class FileAnswer(BaseModel):
+    """A file of a job; `GET /jobs/{id}/files/{file id}` downloads it. `type` is what its bytes say it is."""
+
+    id: str
+    name: str
+    type: str
+    size: int = Field(description="In bytes.")
+    sha256: str
+    created_at: datetime
+
+
+class CreatedJobAnswer(JobAnswer):
+    """The job, and the files that came with it."""
+
+    files: list[FileAnswer]
+
+
 class AttemptAnswer(BaseModel):
     """One try at running the job; listed when it has ended."""
 
@@ -97,6 +114,7 @@ class JobStoryAnswer(JobAnswer):
     step_runs: list[StepRunAnswer]
     events: list[EventAnswer]
     children: list[ChildAnswer]
+    files: list[FileAnswer]
 
 
 class JobPageAnswer(BaseModel):

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from jobs.api.files import FileView
 from jobs.api.queues import PauseView, QueuesView, ResumeView
 from jobs.api.reviews import ClaimView, DecideView, ReleaseView, ReviewsView, ReviewView, UndoView
 from jobs.api.views import BulkView, CancelView, JobsView, JobView, RetryView
@@ -10,6 +11,7 @@ urlpatterns = [
     path("jobs", JobsView.as_view(), name="jobs"),
     path("jobs/bulk", BulkView.as_view(), name="jobs-bulk"),
     path("jobs/<uuid:uid>", JobView.as_view(), name="job"),
+    path("jobs/<uuid:uid>/files/<uuid:file>", FileView.as_view(), name="job-file"),
     path("jobs/<uuid:uid>/cancel", CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry", RetryView.as_view(), name="job-retry"),
     path("reviews", ReviewsView.as_view(), name="reviews"),

@@ -1,6 +1,7 @@
 """The durable engine's rows."""
 
 from jobs.models.bulk import BulkAction
+from jobs.models.files import File
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
@@ -11,6 +12,7 @@ __all__ = [
     "BulkAction",
     "EngineTick",
     "Event",
+    "File",
     "IdempotencyKey",
     "Job",
     "Lane",

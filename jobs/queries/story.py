@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 
 from jobs.domain.explain import QueueSituation, ReviewSituation, Situation, explain
 from jobs.domain.states import EventKind, State
-from jobs.models import Attempt, Event, Job, Lane, Queue, Review, StepRun, WorkerLease
+from jobs.models import Attempt, Event, File, Job, Lane, Queue, Review, StepRun, WorkerLease
+from jobs.queries.files import list_files
 from jobs.queries.labels import step_at
 
 #: How many of each are told; of more, the latest.
@@ -35,6 +36,7 @@ class JobStory:
     step_runs: list[StepRun]
     events: list[Event]
     children: list[Child]
+    files: list[File]
     situation: Situation
     explanation: str
 
@@ -56,6 +58,7 @@ def get_job_story(job: Job, *, now: datetime, zone: tzinfo = UTC) -> JobStory:
         step_runs=_latest(StepRun.objects.filter(job=job), "id"),
         events=events,
         children=[Child(uid, state) for uid, state in children[:MOST]],
+        files=list_files(job),
         situation=situation,
         explanation=explain(situation),
     )

@@ -20,6 +20,7 @@ from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import bound, emit, rebind
 from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
 from workflows.domain.calls import ModelCall, Recall, recall_nothing
+from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import (
     Done,
     Outcome,
@@ -54,6 +55,7 @@ class Task:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
     recall: Recall = recall_nothing
+    files: tuple[StoredFile, ...] = ()
     record: Record = field(default_factory=dict)
     step: PlannedStep | None = None
     step_started: float | None = None
@@ -89,6 +91,7 @@ class Task:
             calls=calls,
             recall=self.recall,
             fields=self.plan.fields,
+            files=self.files,
         )
 
 

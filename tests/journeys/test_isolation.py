@@ -14,6 +14,8 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
@@ -21,7 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, Job, Lane, Queue, StepRun, WorkerLease
+from jobs.models import Attempt, BulkAction, Event, File, Job, Lane, Queue, StepRun, WorkerLease
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
 from tests.factories import (
@@ -63,6 +65,7 @@ TENANT_PATHS = {
     "jobs.LlmCall": "tenant",
     "jobs.LlmUsage": "tenant",
     "jobs.Review": "tenant",
+    "jobs.File": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -91,6 +94,7 @@ class Belongings:
     ids: dict[str, list[str]]
     workflow: Workflow
     job: Job
+    file: File
     key: str
 
 
@@ -141,6 +145,11 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         job=job, position=0, attempt=1, step_key="step1", output={"text": slug}, seconds=0.1, finished_at=NOW
     )
     Event.objects.create(job=job, at=NOW, kind="failed", state="FAILED", actor=slug)
+    file = File.objects.create(
+        tenant=cast.tenant, job=job, name=slug, content_type="text/plain", size=1, sha256="", created_at=NOW
+    )
+    file.key = default_storage.save(f"isolation/{file.uid}", ContentFile(slug.encode()))
+    file.save()
     Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
     waiting = make_job(workflow, State.WAITING, **told)
@@ -162,7 +171,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         review,
         Lane.objects.get(tenant=cast.tenant),
     ]
-    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, clear)
+    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear)
 
 
 def _ids(row: Model) -> list[str]:
@@ -194,6 +203,10 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
     match route.parameters:
         case ["object_id"] | ["id"] if route.model in of.ids:
             return [{route.parameters[0]: value} for value in of.ids[route.model]]
+        case ["object_id", "file"] if route.model == "jobs.Job":
+            return [{"object_id": str(of.job.uid), "file": str(of.file.uid)}]
+        case ["uid", "file"] if route.text.startswith("api/v1/jobs/"):
+            return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid)}]
         case ["uid"] if route.text.startswith("api/v1/reviews/"):
@@ -385,7 +398,10 @@ METHODS = ("get", "head", "post", "put", "patch", "delete")
 def ask(client: Client, method: str, address: str, key: str, body: Any = None) -> Any:
     headers = {"HTTP_AUTHORIZATION": f"Bearer {key}"}
     if method in {"get", "head"}:
-        return getattr(client, method)(address, **headers)
+        answer = getattr(client, method)(address, **headers)
+        if answer.streaming:
+            answer.streaming_content = [b"".join(answer.streaming_content)]
+        return answer
     return getattr(client, method)(address, data=body or {}, content_type="application/json", **headers)
 
 

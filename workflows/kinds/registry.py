@@ -10,6 +10,7 @@ from workflows.domain.reviewing import ReviewRule
 from workflows.kinds.approve import Approve
 from workflows.kinds.base import ConfigError, StepKind
 from workflows.kinds.classify import Classify
+from workflows.kinds.document import Document
 from workflows.kinds.extract import Extract
 from workflows.kinds.generate import Generate
 from workflows.kinds.http import Http
@@ -56,6 +57,7 @@ def make_gate(kind: str, rule: Any) -> Gate | None:
 
 register(Approve)
 register(Classify)
+register(Document)
 register(Extract)
 register(Generate)
 register(Http)

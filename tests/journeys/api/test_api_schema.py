@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from jobs.api.filters import PAGING, JobFilterSet
-from jobs.api.shapes import BulkAnswer, JobAnswer, JobPageAnswer, JobStoryAnswer, QueueListAnswer
+from jobs.api.shapes import BulkAnswer, CreatedJobAnswer, JobPageAnswer, JobStoryAnswer, QueueListAnswer
 from jobs.domain.states import State
 from taskflow.lib.openapi import ProblemAnswer
 from tests.factories import make_job
@@ -66,7 +66,7 @@ def test_answers_have_the_documented_shapes(api: Api, workflow: Workflow) -> Non
     parent = make_job(workflow)
     jobs = [make_job(workflow, state, parent=parent, error_class="E", error_message="m") for state in State]
     body = {"workflow": "receipts", "payload": {}}
-    exact(JobAnswer, read(api.post("jobs", body), 201))
+    exact(CreatedJobAnswer, read(api.post("jobs", body), 201))
     exact(BulkAnswer, read(api.post("jobs/bulk", {"jobs": [body, {}]}), 207))
     exact(JobPageAnswer, read(api.get("jobs")))
     for job in (parent, *jobs):
