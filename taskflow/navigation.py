@@ -44,13 +44,22 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 }
 
 
+#: Title -> (route, label, icon, permission): pages that are about no model.
+PAGES: dict[str, list[tuple[str, str, str, Permission]]] = {
+    "Build": [("gallery", "Gallery", "auto_awesome_mosaic", Permission.VIEW_WORKFLOWS)],
+}
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar's groups. Of several links that lead to the present page, the most exact is the active one."""
     home = [_item("Overview", "space_dashboard", reverse("admin:index"))]
     groups: list[dict[str, Any]] = [
         {"title": "", "items": home},
         {"title": "Work", "separator": True, "items": _work(request)},
-        *({"title": title, "separator": True, "items": _models(request, models)} for title, models in GROUPS.items()),
+        *(
+            {"title": title, "separator": True, "items": _models(request, models) + _pages(request, title)}
+            for title, models in GROUPS.items()
+        ),
     ]
     _mark_active(request, [item for group in groups for item in group["items"]])
     return [group for group in groups if group["items"]]
@@ -139,6 +148,14 @@ def _models(request: HttpRequest, models: list[tuple[str, str, str]]) -> list[It
             opts = model._meta
             items.append(_item(label, icon, reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")))
     return items
+
+
+def _pages(request: HttpRequest, group: str) -> list[Item]:
+    return [
+        _item(label, icon, reverse(name))
+        for name, label, icon, permission in PAGES.get(group, ())
+        if access_of(request).allows(permission)
+    ]
 
 
 def _item(title: str, icon: str, link: str) -> Item:

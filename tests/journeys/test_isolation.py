@@ -82,6 +82,7 @@ OPERATORS_ONLY = {
 #: What `<slug:slug>` means, by where the route begins.
 WORKFLOW_SLUGS = ("admin/jobs/job/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
+GALLERY_SLUGS = ("admin/gallery/",)
 #: Routes written as regular expressions, with what to put there.
 PATTERNS = {r"admin/^(?P<app_label>": ("admin/jobs/", "admin/tenants/"), r"admin/(?P<url>": ("admin/nonsense",)}
 
@@ -227,6 +228,8 @@ def shared_values(route: Route) -> list[dict[str, str]] | None:
         return [{route.parameters[0]: str(row.pk)}]
     if route.parameters == ["slug"] and route.text.startswith(QUEUE_SLUGS):
         return [{"slug": "default"}]
+    if route.parameters == ["slug"] and route.text.startswith(GALLERY_SLUGS):
+        return [{"slug": "invoices"}]
     return None
 
 
