@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from jobs.domain.states import FINAL, State
-from jobs.models import Job, Lane, Queue, Review, WorkerLease
+from jobs.models import Job, Lane, LlmCall, LlmUsage, Queue, Review, WorkerLease
 from taskflow.lib.clock import database_now
 from taskflow.lib.ids import new_uid
 from tenants.domain.roles import Role
@@ -164,6 +164,42 @@ def make_review(job: Job | None = None, *, now: datetime = NOW, **fields: Any) -
         "created_at": now,
     }
     return Review.objects.create(job=job, **values | fields)
+
+
+def make_llm_call(job: Job, **fields: Any) -> LlmCall:
+    """Make a call to a language model by the first step of `job`."""
+    known = {
+        "position": 0,
+        "attempt": 1,
+        "step_key": "step1",
+        "connection": "default",
+        "model": "gpt-4o-mini",
+        "purpose": "answer",
+        "prompt": "[system]\nSort it.\n\n[user]\n<data-x>hello</data-x>",
+        "answer": '{"label": "greeting"}',
+        "finish_reason": "stop",
+        "input_tokens": 120,
+        "output_tokens": 12,
+        "cost": 0.0003,
+        "seconds": 0.8,
+        "at": NOW,
+    }
+    return LlmCall.objects.create(tenant=job.tenant, job=job, **known | fields)
+
+
+def make_llm_usage(workflow: Workflow, **fields: Any) -> LlmUsage:
+    """Make a day's sums of the workflow's live version."""
+    known = {
+        "day": NOW.date(),
+        "connection": "default",
+        "model": "gpt-4o-mini",
+        "calls": 10,
+        "input_tokens": 1200,
+        "output_tokens": 120,
+        "cost": 0.003,
+        "seconds": 8.0,
+    }
+    return LlmUsage.objects.create(tenant=workflow.tenant, version=workflow.live_version, **known | fields)
 
 
 def _times(state: State, now: datetime) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from taskflow.lib.clock import utcnow
 from tenants.domain.connections import Connection
 from tenants.models import Tenant
 from tenants.services.connections import connections_of
-from workflows.domain.files import StoredFile, references_in
 from tenants.services.gate import Gate
+from workflows.domain.files import StoredFile, references_in
 from workflows.domain.outcomes import PermanentError
 from workflows.domain.retry import RetryPolicy
 from workflows.kinds.base import ConfigError

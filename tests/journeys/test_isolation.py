@@ -7,6 +7,7 @@ what its parameters are, or that the model belongs to nobody.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, File, Job, Lane, Queue, StepRun, WorkerLease
+from jobs.models import Attempt, BulkAction, Event, File, Job, Lane, LlmAnswer, Queue, StepRun, WorkerLease
+from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
 from tests.factories import (
@@ -33,6 +35,8 @@ from tests.factories import (
     make_connection,
     make_job,
     make_lease,
+    make_llm_call,
+    make_llm_usage,
     make_review,
     make_user,
     make_workflow,
@@ -159,6 +163,11 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     action = BulkAction.objects.create(
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
+    make_llm_call(job, prompt=slug, answer=slug, model=slug, connection=slug, error=slug)
+    usage = make_llm_usage(workflow, model=slug, connection=slug, day=utcnow().date())
+    LlmAnswer.objects.create(
+        tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
+    )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
     model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
     connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
@@ -171,6 +180,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         job,
         action,
         review,
+        usage,
         Lane.objects.get(tenant=cast.tenant),
     ]
     return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear)
