@@ -25,13 +25,14 @@ Item = dict[str, Any]
 
 #: Title -> (model, label, icon); shown to who may view the model.
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
-    "Build": [("workflows.workflow", "Workflows", "schema")],
+    "Build": [("workflows.workflow", "Workflows", "schema"), ("jobs.mailbox", "Mailboxes", "mail")],
     "Operate": [
         ("jobs.job", "All jobs", "list_alt"),
         ("jobs.queue", "Queues", "stacks"),
         ("jobs.lane", "Lanes", "splitscreen"),
         ("jobs.workerlease", "Workers", "memory"),
         ("jobs.bulkaction", "Bulk actions", "checklist"),
+        ("jobs.inboundmessage", "Mail that came in", "inbox_customize"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),
     ],
     "Settings": [

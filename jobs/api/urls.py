@@ -3,6 +3,7 @@
 from django.urls import path
 
 from jobs.api.files import FileView
+from jobs.api.inbound import InboundMailView
 from jobs.api.queues import PauseView, QueuesView, ResumeView
 from jobs.api.views import BulkView, CancelView, JobsView, JobView, RetryView
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("jobs/<uuid:uid>/files/<uuid:file>", FileView.as_view(), name="job-file"),
     path("jobs/<uuid:uid>/cancel", CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry", RetryView.as_view(), name="job-retry"),
+    path("inbound-mail/<str:key>", InboundMailView.as_view(), name="inbound-mail"),
     path("admin/queues", QueuesView.as_view(), name="queues"),
     path("admin/queues/<slug:slug>/pause", PauseView.as_view(), name="queue-pause"),
     path("admin/queues/<slug:slug>/resume", ResumeView.as_view(), name="queue-resume"),

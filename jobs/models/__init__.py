@@ -3,6 +3,7 @@
 from jobs.models.bulk import BulkAction
 from jobs.models.files import File
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
+from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "Event",
     "File",
     "IdempotencyKey",
+    "InboundMessage",
     "Job",
     "Lane",
+    "Mailbox",
     "Queue",
     "QueueWake",
     "StepPace",

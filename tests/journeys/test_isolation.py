@@ -23,7 +23,20 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, File, Job, Lane, Queue, StepRun, WorkerLease
+from jobs.models import (
+    Attempt,
+    BulkAction,
+    Event,
+    File,
+    InboundMessage,
+    Job,
+    Lane,
+    Mailbox,
+    Queue,
+    StepRun,
+    WorkerLease,
+)
+from jobs.services.mail import new_mailbox_key
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
 from tests.factories import NOW, Cast, make_cast, make_connection, make_job, make_lease, make_user, make_workflow
@@ -52,6 +65,8 @@ TENANT_PATHS = {
     "jobs.IdempotencyKey": "tenant",
     "jobs.BulkAction": "tenant",
     "jobs.File": "tenant",
+    "jobs.Mailbox": "tenant",
+    "jobs.InboundMessage": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -68,6 +83,8 @@ OPERATORS_ONLY = {
 #: What `<slug:slug>` means, by where the route begins.
 WORKFLOW_SLUGS = ("admin/jobs/job/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
+#: Its address is a key of its own: who has it may write there, and only there.
+KEYED = "api/v1/inbound-mail/<str:key>"
 #: Routes written as regular expressions, with what to put there.
 PATTERNS = {r"admin/^(?P<app_label>": ("admin/jobs/", "admin/tenants/"), r"admin/(?P<url>": ("admin/nonsense",)}
 
@@ -82,6 +99,7 @@ class Belongings:
     job: Job
     file: File
     key: str
+    mailbox_key: str
 
 
 @dataclass(frozen=True)
@@ -142,11 +160,17 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
+    mailbox = Mailbox.objects.create(tenant=cast.tenant, workflow=workflow, name=slug, poll_problem=slug)
+    mailbox_key = new_mailbox_key(mailbox=mailbox)
+    message = InboundMessage.objects.create(
+        tenant=cast.tenant, mailbox=mailbox, job=job, outcome="ignored", reason=slug, subject=slug, received_at=NOW
+    )
     model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
     connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
     make_connection(cast.tenant, slug=f"try-{workflow_slug}", **model)
-    rows: list[Model] = [cast.tenant, key, connection, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
-    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear)
+    rows: list[Model] = [cast.tenant, key, connection, workflow, job, action, mailbox, message]
+    rows.append(Lane.objects.get(tenant=cast.tenant))
+    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear, mailbox_key)
 
 
 def _ids(row: Model) -> list[str]:
@@ -184,6 +208,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid)}]
+        case ["key"] if route.text == KEYED:
+            return [{"key": of.mailbox_key}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
@@ -381,7 +407,7 @@ def ask(client: Client, method: str, address: str, key: str, body: Any = None) -
 def test_over_the_api_what_is_theirs_does_not_exist(mine: Belongings, theirs: Belongings, client: Client) -> None:
     before, problems, tried = state_of(theirs), [], 0
     for route in all_routes():
-        if not route.text.startswith("api/") or addresses(route) is not None:
+        if not route.text.startswith("api/") or addresses(route) is not None or route.text == KEYED:
             continue
         for values in values_for(route, theirs):
             answers = {method: ask(client, method, route.fill(values), mine.key) for method in METHODS}
@@ -400,6 +426,18 @@ def test_over_the_api_what_is_mine_exists(mine: Belongings, client: Client) -> N
             for values in values_for(route, mine):
                 statuses = {ask(client, method, route.fill(values), mine.key).status_code for method in METHODS}
                 assert statuses & {200, 201, 202, 204, 400, 409}, route.text
+
+
+def test_a_mailboxes_key_lets_mail_in_to_its_own_tenant_alone(
+    mine: Belongings, theirs: Belongings, client: Client
+) -> None:
+    before, jobs = state_of(mine), Job.objects.filter(tenant=theirs.cast.tenant).count()
+    answer = client.post(
+        f"/api/v1/inbound-mail/{theirs.mailbox_key}", b"From: a@b.example\n\nx", content_type="message/rfc822"
+    )
+    assert answer.status_code == 201
+    assert Job.objects.filter(tenant=theirs.cast.tenant).count() == jobs + 1
+    assert state_of(mine) == before
 
 
 def test_over_the_api_lists_hold_nothing_of_theirs(mine: Belongings, theirs: Belongings, client: Client) -> None:

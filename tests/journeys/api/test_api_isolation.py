@@ -39,7 +39,7 @@ def theirs(globex: Cast) -> Job:
 
 
 def filled(route: str, theirs: Job) -> str:
-    values = {"uid": str(theirs.uid), "slug": theirs.workflow.slug, "file": str(theirs.uid)}
+    values = {"uid": str(theirs.uid), "slug": theirs.workflow.slug, "file": str(theirs.uid), "key": "nonsense"}
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], route)
 
 
