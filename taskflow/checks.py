@@ -37,6 +37,7 @@ POSITIVE = (
     "MAX_FILES",
     "DOCUMENT_SECONDS",
     "DOCUMENT_MEMORY_MB",
+    "MAIL_POLL_SECONDS",
 )
 OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 

@@ -25,7 +25,7 @@ Item = dict[str, Any]
 
 #: Title -> (model, label, icon); shown to who may view the model.
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
-    "Build": [("workflows.workflow", "Workflows", "schema")],
+    "Build": [("workflows.workflow", "Workflows", "schema"), ("jobs.mailbox", "Mailboxes", "mail")],
     "Operate": [
         ("jobs.job", "All jobs", "list_alt"),
         ("jobs.queue", "Queues", "stacks"),
@@ -33,6 +33,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("jobs.workerlease", "Workers", "memory"),
         ("jobs.llmusage", "LLM usage", "paid"),
         ("jobs.bulkaction", "Bulk actions", "checklist"),
+        ("jobs.inboundmessage", "Mail that came in", "inbox_customize"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),
     ],
     "Settings": [

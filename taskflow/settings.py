@@ -190,6 +190,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "poll-mail": {"task": "jobs.poll_mail", "schedule": 15.0, "options": {"expires": 15}},
     "prune-files": {"task": "jobs.prune_files", "schedule": 600.0, "options": {"expires": 600}},
 }
 
@@ -231,6 +232,8 @@ MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=50 * 1024 * 1024)
 MAX_FILES = env.int("MAX_FILES", default=20)
 #: Patterns of content types that are taken, as the bytes tell them; `!` in front refuses.
 FILE_TYPES = env.list("FILE_TYPES", default=["*/*", "!application/x-executable"])
+#: How often the folders of mailboxes are looked into.
+MAIL_POLL_SECONDS = env.float("MAIL_POLL_SECONDS", default=60.0)
 #: CIDR blocks, addresses and host names that outgoing calls may reach besides the public internet.
 OUTGOING_HTTP_ALLOW = env.list("OUTGOING_HTTP_ALLOW", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES

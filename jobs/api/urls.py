@@ -3,6 +3,7 @@
 from django.urls import path
 
 from jobs.api.files import FileView
+from jobs.api.inbound import InboundMailView
 from jobs.api.queues import PauseView, QueuesView, ResumeView
 from jobs.api.reviews import ClaimView, DecideView, ReleaseView, ReviewsView, ReviewView, UndoView
 from jobs.api.views import BulkView, CancelView, JobsView, JobView, RetryView
@@ -20,6 +21,7 @@ urlpatterns = [
     path("reviews/<uuid:uid>/release", ReleaseView.as_view(), name="review-release"),
     path("reviews/<uuid:uid>/decide", DecideView.as_view(), name="review-decide"),
     path("reviews/<uuid:uid>/undo", UndoView.as_view(), name="review-undo"),
+    path("inbound-mail/<str:key>", InboundMailView.as_view(), name="inbound-mail"),
     path("admin/queues", QueuesView.as_view(), name="queues"),
     path("admin/queues/<slug:slug>/pause", PauseView.as_view(), name="queue-pause"),
     path("admin/queues/<slug:slug>/resume", ResumeView.as_view(), name="queue-resume"),

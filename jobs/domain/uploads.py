@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
-from workflows.documents.sniff import say, sniff
+from workflows.documents.mail import TooDeep, parse_mail
+from workflows.documents.sniff import EML, say, sniff
 from workflows.domain.fields import FieldType, InputField, Role
 from workflows.domain.files import StoredFile
 
@@ -55,6 +56,16 @@ def new_upload(*, uid: UUID, part: str, name: str, data: bytes) -> Upload:
     """Return a file that was sent, under a name that can be shown and saved anywhere."""
     clean = clean_name(name)
     return Upload(uid, part, clean, data, sniff(data, clean), hashlib.sha256(data).hexdigest())
+
+
+def attachments_of(upload: Upload) -> list[tuple[str, bytes]]:
+    """Return the names and bytes of what is attached, if the file is an e-mail message."""
+    if upload.content_type != EML:
+        return []
+    try:
+        return [(attachment.name, attachment.data) for attachment in parse_mail(upload.data).attachments]
+    except TooDeep:
+        return []
 
 
 def clean_name(name: str) -> str:

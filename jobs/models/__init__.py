@@ -4,6 +4,7 @@ from jobs.models.bulk import BulkAction
 from jobs.models.files import File
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
+from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
 from jobs.models.reviews import Review
 
@@ -14,11 +15,13 @@ __all__ = [
     "Event",
     "File",
     "IdempotencyKey",
+    "InboundMessage",
     "Job",
     "Lane",
     "LlmAnswer",
     "LlmCall",
     "LlmUsage",
+    "Mailbox",
     "Queue",
     "QueueWake",
     "Review",

@@ -11,9 +11,18 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from jobs.domain.submission import NewJob, SubmissionError
-from jobs.domain.uploads import Upload, UploadLimits, upload_problems, with_files
+from jobs.domain.uploads import (
+    FREE_PARTS,
+    Upload,
+    UploadLimits,
+    attachments_of,
+    new_upload,
+    upload_problems,
+    with_files,
+)
 from jobs.models import File, Job
 from jobs.services.submit import check_requests, find_first_use, submit_job, submit_once
+from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import emit
 from workflows.domain.fields import InputField
 from workflows.queries import NotPublished, WorkflowNotFound, get_live
@@ -36,17 +45,20 @@ def submit_with_files(
     now: datetime,
     key: str | None = None,
     fingerprint: str = "",
+    unpack: bool = True,
 ) -> tuple[Job, bool]:
     """Store a job with its files; returns it, and whether it is new.
 
     The files' bytes are written before the transaction that makes the job. With `key` (an idempotency key's SHA-256)
-    the first job of that key is returned and nothing is stored. Raises SubmissionError with every problem, and
+    the first job of that key is returned and nothing is stored. With `unpack` what is attached to messages among the
+    files becomes files too. Raises SubmissionError with every problem, and
     IdempotencyConflict; what was written is taken away then.
     """
     first = None if key is None else find_first_use(tenant_id, key, fingerprint)
     if first is not None:
         return first, False
     request = _check(tenant_id, request, uploads, now)
+    uploads = [*uploads, *(_attached(uploads) if unpack else ())]
     rows = store_uploads(tenant_id=tenant_id, uploads=uploads, now=now)
     created = False
     try:
@@ -59,6 +71,17 @@ def submit_with_files(
     finally:
         if not created:
             remove_files(rows)
+
+
+def _attached(uploads: Sequence[Upload]) -> list[Upload]:
+    """Return what messages among the files bring, as far as a job may have it; the rest stays in the message."""
+    limits, found = upload_limits(), list[Upload]()
+    for upload in uploads:
+        for name, data in attachments_of(upload):
+            part = new_upload(uid=new_uid(), part=FREE_PARTS[-1], name=name, data=data)
+            if len(uploads) + len(found) < limits.files and not upload_problems([part], limits):
+                found.append(part)
+    return found
 
 
 def _check(tenant_id: int, request: NewJob, uploads: Sequence[Upload], now: datetime) -> NewJob:

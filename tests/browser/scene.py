@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, Job, Queue, StepRun
+from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, StepRun
 from taskflow.lib.clock import utcnow
 from tests.factories import (
     Cast,
@@ -22,6 +22,8 @@ from workflows.models import Sample, Workflow
 
 RECEIPT_FIELDS = [
     {"key": "text", "label": "Receipt text", "required": True},
+    {"key": "scan", "label": "Scan", "type": "file", "description": "A photo or PDF of the receipt."},
+    {"key": "bought", "label": "Bought on", "type": "date"},
     {"key": "company", "label": "Company", "role": "output", "in_list": True},
     {"key": "date", "label": "Date", "type": "date", "role": "output", "in_list": True},
     {"key": "total", "label": "Total", "type": "number", "role": "output", "in_list": True},
@@ -101,6 +103,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         finished_at=now - timedelta(minutes=29),
     )
     failed = failed_job(receipts, now)
+    _mail(tickets, now)
     return Scene(
         cast=cast,
         receipts=receipts,
@@ -111,6 +114,26 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         running=_running(receipts, now, lease.pk),
         waiting=_waiting(tickets, now),
     )
+
+
+def _mail(workflow: Workflow, now: datetime) -> None:
+    """Make a mailbox with some mail."""
+    mailbox = Mailbox.objects.create(
+        tenant=workflow.tenant, workflow=workflow, name="Support", address="help@acme.test", key_prefix="hK3x9_"
+    )
+    came = (
+        ("accepted", "My card has not arrived yet", "ann@example.com", ""),
+        ("duplicate", "My card has not arrived yet", "ann@example.com", "The same message came before."),
+        ("ignored", "Out of office", "bob@example.com", "It is the answer of a robot, such as an out-of-office note."),
+        ("refused", "", "eve@example.com", "payload.question: is required, and must not be empty"),
+    )
+    for minutes, (outcome, subject, sender, reason) in enumerate(came):
+        job = workflow.jobs.first() if outcome in ("accepted", "duplicate") else None
+        at = now - timedelta(minutes=10 - minutes)
+        told = {"outcome": outcome, "subject": subject, "sender": sender, "reason": reason, "job": job}
+        InboundMessage.objects.create(
+            tenant=workflow.tenant, mailbox=mailbox, via="webhook", size=4200, received_at=at, **told
+        )
 
 
 def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
@@ -128,6 +151,16 @@ def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
         finished_at=start + timedelta(seconds=4),
         source="api:shop",
         **fields,
+    )
+    File.objects.create(
+        tenant=workflow.tenant,
+        job=job,
+        name="receipt-2019-01-15.pdf",
+        content_type="application/pdf",
+        size=18_200,
+        sha256="",
+        key="none",
+        created_at=start,
     )
     log(job, start, [("created", "PENDING", "api:shop", None), ("started", "RUNNING", "worker-1:41", None)])
     outputs = ({"company": COMPANIES[0], "date": "2019-01-15", "total": 193.0}, {"valid": True}, {"status": 201})

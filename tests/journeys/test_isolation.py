@@ -24,7 +24,21 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, File, Job, Lane, LlmAnswer, Queue, StepRun, WorkerLease
+from jobs.models import (
+    Attempt,
+    BulkAction,
+    Event,
+    File,
+    InboundMessage,
+    Job,
+    Lane,
+    LlmAnswer,
+    Mailbox,
+    Queue,
+    StepRun,
+    WorkerLease,
+)
+from jobs.services.mail import new_mailbox_key
 from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
@@ -71,6 +85,8 @@ TENANT_PATHS = {
     "jobs.LlmUsage": "tenant",
     "jobs.Review": "tenant",
     "jobs.File": "tenant",
+    "jobs.Mailbox": "tenant",
+    "jobs.InboundMessage": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -88,6 +104,8 @@ OPERATORS_ONLY = {
 WORKFLOW_SLUGS = ("admin/jobs/job/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
 GALLERY_SLUGS = ("admin/gallery/",)
+#: Its address is a key of its own: who has it may write there, and only there.
+KEYED = "api/v1/inbound-mail/<str:key>"
 #: Routes written as regular expressions, with what to put there.
 PATTERNS = {r"admin/^(?P<app_label>": ("admin/jobs/", "admin/tenants/"), r"admin/(?P<url>": ("admin/nonsense",)}
 
@@ -102,6 +120,7 @@ class Belongings:
     job: Job
     file: File
     key: str
+    mailbox_key: str
 
 
 @dataclass(frozen=True)
@@ -169,6 +188,11 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
+    mailbox = Mailbox.objects.create(tenant=cast.tenant, workflow=workflow, name=slug, poll_problem=slug)
+    mailbox_key = new_mailbox_key(mailbox=mailbox)
+    message = InboundMessage.objects.create(
+        tenant=cast.tenant, mailbox=mailbox, job=job, outcome="ignored", reason=slug, subject=slug, received_at=NOW
+    )
     model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
     connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
     make_connection(cast.tenant, slug=f"try-{workflow_slug}", **model)
@@ -181,9 +205,11 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         action,
         review,
         usage,
+        mailbox,
+        message,
         Lane.objects.get(tenant=cast.tenant),
     ]
-    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear)
+    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear, mailbox_key)
 
 
 def _ids(row: Model) -> list[str]:
@@ -223,6 +249,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": str(of.job.uid)}]
         case ["uid"] if route.text.startswith("api/v1/reviews/"):
             return [{"uid": of.ids["jobs.Review"][-1]}]
+        case ["key"] if route.text == KEYED:
+            return [{"key": of.mailbox_key}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
@@ -422,7 +450,7 @@ def ask(client: Client, method: str, address: str, key: str, body: Any = None) -
 def test_over_the_api_what_is_theirs_does_not_exist(mine: Belongings, theirs: Belongings, client: Client) -> None:
     before, problems, tried = state_of(theirs), [], 0
     for route in all_routes():
-        if not route.text.startswith("api/") or addresses(route) is not None:
+        if not route.text.startswith("api/") or addresses(route) is not None or route.text == KEYED:
             continue
         for values in values_for(route, theirs):
             answers = {method: ask(client, method, route.fill(values), mine.key) for method in METHODS}
@@ -441,6 +469,18 @@ def test_over_the_api_what_is_mine_exists(mine: Belongings, client: Client) -> N
             for values in values_for(route, mine):
                 statuses = {ask(client, method, route.fill(values), mine.key).status_code for method in METHODS}
                 assert statuses & {200, 201, 202, 204, 400, 409}, route.text
+
+
+def test_a_mailboxes_key_lets_mail_in_to_its_own_tenant_alone(
+    mine: Belongings, theirs: Belongings, client: Client
+) -> None:
+    before, jobs = state_of(mine), Job.objects.filter(tenant=theirs.cast.tenant).count()
+    answer = client.post(
+        f"/api/v1/inbound-mail/{theirs.mailbox_key}", b"From: a@b.example\n\nx", content_type="message/rfc822"
+    )
+    assert answer.status_code == 201
+    assert Job.objects.filter(tenant=theirs.cast.tenant).count() == jobs + 1
+    assert state_of(mine) == before
 
 
 def test_over_the_api_lists_hold_nothing_of_theirs(mine: Belongings, theirs: Belongings, client: Client) -> None:

@@ -113,6 +113,20 @@ def test_what_cannot_be_read_is_refused_in_words_for_people(name, data, words):
         read(name, data)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'Subject: odd\nContent-Type: text/plain; charset="a\x00b"\nContent-Transfer-Encoding: 8bit\n\n\xff\xfe',
+        b"Subject: odd\nContent-Type: text/plain; charset=nonsense\n\n\xff",
+        b"Subject: =?utf-8?b?////?= =?x?q?=zz?= odd\nFrom: \xff <\n\nx",
+        b"Subject: odd\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: a/b; name*=x'x'%ff\n\n\xff",
+        b"Subject: odd\nDate: 99 Foo 99999\nContent-Transfer-Encoding: base64\n\n!!!!",
+    ],
+)
+def test_a_message_that_is_malformed_gives_what_can_be_had_of_it(raw):
+    assert "odd" in read("a.eml", raw).text
+
+
 def test_a_document_cannot_take_files_of_this_machine_into_its_text(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("classified")

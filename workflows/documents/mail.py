@@ -139,7 +139,7 @@ def _leaves(message: Message) -> list[Message]:
     while waiting and len(found) < MOST_PARTS:
         part = waiting.pop()
         _mend(part)
-        payload = part.get_payload()
+        payload = _payload(part)
         if isinstance(payload, list) and part.get_content_maintype() == "multipart":
             waiting += [inner for inner in reversed(payload) if isinstance(inner, Message)]
         else:
@@ -192,13 +192,18 @@ def _text(part: Message) -> str:
 def _data(part: Message) -> bytes:
     """Return a part's bytes; of a message inside this one, its source."""
     if part.is_multipart():
-        inner = part.get_payload()
+        inner = _payload(part)
         return b"\n".join(_safely(one.as_bytes, b"") for one in inner if isinstance(one, Message))
     data = _safely(lambda: part.get_payload(decode=True), None)
     if isinstance(data, bytes):
         return data
-    raw = part.get_payload()
+    raw = _payload(part)
     return raw.encode("utf-8", "replace") if isinstance(raw, str) else b""
+
+
+def _payload(part: Message) -> Any:
+    read: Callable[[], Any] = part.get_payload
+    return _safely(read, "")
 
 
 def _headers(message: Message) -> dict[str, list[str]]:

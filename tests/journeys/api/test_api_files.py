@@ -15,7 +15,8 @@ from jobs.services import files as file_service
 from jobs.services.files import prune_files
 from taskflow.lib.clock import utcnow
 from taskflow.lib.ids import new_uid
-from tests.documents.made import pdf, word
+from tests.documents.hostile import endless_mail
+from tests.documents.made import mail, pdf, word
 from tests.factories import Cast, make_job, make_workflow
 from tests.journeys.api.client import Api, faults, read
 from tests.storage import stored_keys
@@ -205,6 +206,15 @@ def test_files_whose_job_is_gone_are_cleaned_away(api: Api, invoices: Workflow):
     assert prune_files(now=utcnow() + timedelta(hours=2)) == 1
     assert [str(row.uid) for row in File.objects.all()] == [kept["files"][0]["id"]]
     assert stored_keys() == set(File.objects.values_list("key", flat=True))
+
+
+def test_what_a_message_brings_becomes_files_of_the_job_too(api: Api, invoices: Workflow, settings):
+    settings.MAX_FILES = 3
+    raw = mail("see the bill", attachments={"bill.pdf": pdf("x"), "run.exe": b"MZ\x00", "a.txt": b"1", "b.txt": b"2"})
+    made = read(send(api, {"workflow": "invoices", "payload": {}}, files=file("a.eml", raw)), 201)
+    assert [one["name"] for one in made["files"]] == ["a.eml", "bill.pdf", "a.txt"]
+    deep = file("deep.eml", endless_mail())
+    assert len(read(send(api, {"workflow": "invoices", "payload": {}}, files=deep), 201)["files"]) == 1
 
 
 def test_a_file_the_storage_has_lost_is_not_found(api: Api, invoices: Workflow):
