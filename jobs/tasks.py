@@ -11,6 +11,7 @@ from django.db import close_old_connections, connection
 from jobs.runtime import process as processes
 from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
+from jobs.runtime.intake import run_list_import
 from jobs.runtime.tick import tick as run_tick
 from jobs.runtime.writing import surely
 from jobs.services.wake import clear_wake
@@ -52,6 +53,12 @@ def tick(**_unknown: Any) -> None:
 def work_bulk_action(action_id: int, **_unknown: Any) -> None:
     """Go on with a bulk action, unless another process is at it."""
     run_bulk_action(action_id)
+
+
+@shared_task(name="jobs.work_list_import")
+def work_list_import(import_id: int, **_unknown: Any) -> None:
+    """Go on with the import of a list, unless another process is at it."""
+    run_list_import(import_id)
 
 
 @worker_process_init.connect

@@ -32,6 +32,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("jobs.lane", "Lanes", "splitscreen"),
         ("jobs.workerlease", "Workers", "memory"),
         ("jobs.bulkaction", "Bulk actions", "checklist"),
+        ("jobs.listimport", "Imports", "upload_file"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),
     ],
     "Settings": [

@@ -135,8 +135,14 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+#: Where the files of jobs lie: a folder, or any storage Django knows, which web and workers must share.
+FILES_DIR = Path(env.str("FILES_DIR", default=str(VAR_DIR / "files"))).absolute()
+FILE_STORAGE = env.str("FILE_STORAGE", default="django.core.files.storage.FileSystemStorage")
+FILE_STORAGE_OPTIONS = env.json("FILE_STORAGE_OPTIONS", default={})
+if FILE_STORAGE == "django.core.files.storage.FileSystemStorage":
+    FILE_STORAGE_OPTIONS = {"location": str(FILES_DIR), "file_permissions_mode": 0o600} | FILE_STORAGE_OPTIONS
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": FILE_STORAGE, "OPTIONS": FILE_STORAGE_OPTIONS},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -209,6 +215,10 @@ STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
 API_KEY_CACHE_SECONDS = env.float("API_KEY_CACHE_SECONDS", default=5.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=10 * 1024 * 1024)
 MAX_PAYLOAD_BYTES = env.int("MAX_PAYLOAD_BYTES", default=1024 * 1024)
+#: One uploaded list: its size, the rows of it that are read, and what a workbook may unpack to.
+MAX_LIST_BYTES = env.int("MAX_LIST_BYTES", default=100 * 1024 * 1024)
+MAX_LIST_ROWS = env.int("MAX_LIST_ROWS", default=1_000_000)
+MAX_LIST_UNPACKED_BYTES = env.int("MAX_LIST_UNPACKED_BYTES", default=300 * 1024 * 1024)
 #: CIDR blocks, addresses and host names that outgoing calls may reach besides the public internet.
 OUTGOING_HTTP_ALLOW = env.list("OUTGOING_HTTP_ALLOW", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES

@@ -1,6 +1,7 @@
 """The durable engine's rows."""
 
 from jobs.models.bulk import BulkAction
+from jobs.models.intake import ImportedRow, ImportProblem, ImportState, ListImport
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
 
@@ -10,8 +11,12 @@ __all__ = [
     "EngineTick",
     "Event",
     "IdempotencyKey",
+    "ImportProblem",
+    "ImportState",
+    "ImportedRow",
     "Job",
     "Lane",
+    "ListImport",
     "Queue",
     "QueueWake",
     "StepPace",

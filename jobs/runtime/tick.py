@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs.models import EngineTick
-from jobs.services import bulk, leases, rescue
+from jobs.services import bulk, intake, leases, rescue
 from jobs.services.submit import prune_idempotency_keys
 from taskflow.lib.telemetry import emit, span
 
@@ -17,7 +17,7 @@ KEEP_LEASES = timedelta(days=1)
 
 
 def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
-    """Promote due jobs, end stale leases and rescue their jobs, wake queues with work, carry on bulk actions.
+    """Promote due jobs, end stale leases and rescue their jobs, wake queues with work, carry on background work.
 
     Returns False without doing anything when somebody else did it less than `interval` ago.
     """
@@ -32,9 +32,11 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         fields["promoted"] = rescue.promote_due(now=now)
         fields["woken"] = rescue.wake_queues_with_work(now=now)
         bulk.continue_stale(now=now)
+        intake.continue_stale(now=now)
     if now.second == 0:
         prune_idempotency_keys(now=now)
         leases.prune_leases(before=now - KEEP_LEASES)
+        intake.prune_uploads(now=now)
     return True
 
 

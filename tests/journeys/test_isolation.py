@@ -7,6 +7,7 @@ what its parameters are, or that the model belongs to nobody.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -21,7 +22,21 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, Job, Lane, Queue, StepRun, WorkerLease
+from jobs.models import (
+    Attempt,
+    BulkAction,
+    Event,
+    ImportedRow,
+    ImportProblem,
+    ImportState,
+    Job,
+    Lane,
+    ListImport,
+    Queue,
+    StepRun,
+    WorkerLease,
+)
+from jobs.services.intake import receive_list
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
 from tests.factories import NOW, Cast, make_cast, make_job, make_lease, make_user, make_workflow
@@ -48,6 +63,9 @@ TENANT_PATHS = {
     "jobs.StepPace": "version__workflow__tenant",
     "jobs.IdempotencyKey": "tenant",
     "jobs.BulkAction": "tenant",
+    "jobs.ListImport": "tenant",
+    "jobs.ImportedRow": "workflow__tenant",
+    "jobs.ImportProblem": "list_import__tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -62,7 +80,7 @@ OPERATORS_ONLY = {
     "django_celery_beat.SolarSchedule",
 }
 #: What `<slug:slug>` means, by where the route begins.
-WORKFLOW_SLUGS = ("admin/jobs/job/of/", "api/v1/workflows/")
+WORKFLOW_SLUGS = ("admin/jobs/job/of/", "admin/jobs/listimport/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
 GALLERY_SLUGS = ("admin/gallery/",)
 #: Routes written as regular expressions, with what to put there.
@@ -132,9 +150,24 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     action = BulkAction.objects.create(
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
+    imports = [furnish_import(workflow, slug, state) for state in (ImportState.NEW, ImportState.PAUSED)]
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    rows: list[Model] = [cast.tenant, key, workflow, job, action, Lane.objects.get(tenant=cast.tenant)]
-    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, clear)
+    rows: list[Model] = [cast.tenant, key, workflow, job, action, imports[0], Lane.objects.get(tenant=cast.tenant)]
+    ids = {row._meta.label: _ids(row) for row in rows}
+    ids["jobs.ListImport"] += _ids(imports[1])
+    return Belongings(cast, ids, workflow, job, clear)
+
+
+def furnish_import(workflow: Workflow, slug: str, state: ImportState) -> ListImport:
+    """Make an uploaded list with a row that became a job and one that did not."""
+    data = f"text\n{slug}\n".encode()
+    found = receive_list(
+        workflow=workflow, file=BytesIO(data), filename=f"{slug}.csv", size=len(data), actor=slug, now=NOW
+    )
+    ListImport.objects.filter(pk=found.pk).update(state=state, error_message=slug, wrong=1)
+    ImportedRow.objects.create(workflow=workflow, key=f"{found.pk}", list_import=found)
+    ImportProblem.objects.create(list_import=found, row=2, values={"text": slug}, message=slug)
+    return found
 
 
 def _ids(row: Model) -> list[str]:
@@ -168,6 +201,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{route.parameters[0]: value} for value in of.ids[route.model]]
         case ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid)}]
+        case ["uid"] if route.text.startswith("api/v1/imports/"):
+            return [{"uid": uid} for uid in of.ids["jobs.ListImport"] if "-" in uid]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
