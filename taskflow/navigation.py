@@ -34,6 +34,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("jobs.llmusage", "LLM usage", "paid"),
         ("jobs.bulkaction", "Bulk actions", "checklist"),
         ("jobs.inboundmessage", "Mail that came in", "inbox_customize"),
+        ("jobs.listimport", "Imports", "upload_file"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),
     ],
     "Settings": [

@@ -193,3 +193,30 @@ class QueueListAnswer(BaseModel):
     """The queues."""
 
     results: list[QueueAnswer]
+
+
+class ImportRowsAnswer(BaseModel):
+    """How many rows were dealt with, and what became of them."""
+
+    seen: int
+    made: int
+    already_there: int
+    wrong: int
+
+
+class ImportAnswer(BaseModel):
+    """An uploaded list whose rows become jobs."""
+
+    id: str = Field(description="A UUIDv7.")
+    workflow: str
+    state: Literal["new", "running", "paused", "done", "cancelled", "failed"]
+    filename: str
+    rows: ImportRowsAnswer
+    progress: float = Field(description="0 to 1; of a workbook, 0 until it is done.")
+    mapping: dict[str, str] = Field(description="From columns to fields.")
+    key_column: str
+    error: str = Field(description="Why it stopped, if it did.")
+    correlation_id: str = Field(description="What its jobs have in common: filter the list of jobs by it.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

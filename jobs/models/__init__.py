@@ -2,6 +2,7 @@
 
 from jobs.models.bulk import BulkAction
 from jobs.models.files import File
+from jobs.models.intake import ImportedRow, ImportProblem, ImportState, ListImport
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.mail import InboundMessage, Mailbox
@@ -15,9 +16,13 @@ __all__ = [
     "Event",
     "File",
     "IdempotencyKey",
+    "ImportProblem",
+    "ImportState",
+    "ImportedRow",
     "InboundMessage",
     "Job",
     "Lane",
+    "ListImport",
     "LlmAnswer",
     "LlmCall",
     "LlmUsage",

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from jobs.models import Job
-from tests.factories import make_cast
+from tests.factories import make_cast, make_queue
 from workflows.models import Workflow
 
 LogIn = Callable[[str], Page]
@@ -14,6 +14,7 @@ LogIn = Callable[[str], Page]
 
 @pytest.fixture
 def page(transactional_db: None, log_in: LogIn) -> Page:
+    make_queue()
     make_cast("acme")
     return log_in("editor@acme.test")
 

@@ -7,7 +7,7 @@ what its parameters are, or that the model belongs to nobody.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -29,15 +29,19 @@ from jobs.models import (
     BulkAction,
     Event,
     File,
+    ImportedRow,
+    ImportProblem,
+    ImportState,
     InboundMessage,
     Job,
     Lane,
-    LlmAnswer,
+    ListImport,
     Mailbox,
     Queue,
     StepRun,
     WorkerLease,
 )
+from jobs.services.intake import receive_list
 from jobs.services.mail import new_mailbox_key
 from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
@@ -87,6 +91,9 @@ TENANT_PATHS = {
     "jobs.File": "tenant",
     "jobs.Mailbox": "tenant",
     "jobs.InboundMessage": "tenant",
+    "jobs.ListImport": "tenant",
+    "jobs.ImportedRow": "workflow__tenant",
+    "jobs.ImportProblem": "list_import__tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -101,9 +108,11 @@ OPERATORS_ONLY = {
     "django_celery_beat.SolarSchedule",
 }
 #: What `<slug:slug>` means, by where the route begins.
-WORKFLOW_SLUGS = ("admin/jobs/job/of/", "api/v1/workflows/")
+WORKFLOW_SLUGS = ("admin/jobs/job/of/", "admin/jobs/listimport/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
 GALLERY_SLUGS = ("admin/gallery/",)
+#: What an API's uid is one of, besides jobs.
+UID_ROUTES = {"api/v1/reviews/": "jobs.Review", "api/v1/imports/": "jobs.ListImport"}
 #: Its address is a key of its own: who has it may write there, and only there.
 KEYED = "api/v1/inbound-mail/<str:key>"
 #: Routes written as regular expressions, with what to put there.
@@ -187,6 +196,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     LlmAnswer.objects.create(
         tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
     )
+    imports = [furnish_import(workflow, slug, state) for state in (ImportState.NEW, ImportState.PAUSED)]
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
     mailbox = Mailbox.objects.create(tenant=cast.tenant, workflow=workflow, name=slug, poll_problem=slug)
     mailbox_key = new_mailbox_key(mailbox=mailbox)
@@ -207,9 +217,24 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         usage,
         mailbox,
         message,
+        imports[0],
         Lane.objects.get(tenant=cast.tenant),
     ]
-    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear, mailbox_key)
+    ids = {row._meta.label: _ids(row) for row in rows}
+    ids["jobs.ListImport"] += _ids(imports[1])
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key)
+
+
+def furnish_import(workflow: Workflow, slug: str, state: ImportState) -> ListImport:
+    """Make an uploaded list with a row that became a job and one that did not."""
+    data = f"text\n{slug}\n".encode()
+    found = receive_list(
+        workflow=workflow, file=BytesIO(data), filename=f"{slug}.csv", size=len(data), actor=slug, now=NOW
+    )
+    ListImport.objects.filter(pk=found.pk).update(state=state, error_message=slug, wrong=1)
+    ImportedRow.objects.create(workflow=workflow, key=f"{found.pk}", list_import=found)
+    ImportProblem.objects.create(list_import=found, row=2, values={"text": slug}, message=slug)
+    return found
 
 
 def _ids(row: Model) -> list[str]:
@@ -247,8 +272,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid)}]
-        case ["uid"] if route.text.startswith("api/v1/reviews/"):
-            return [{"uid": of.ids["jobs.Review"][-1]}]
+        case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
+            return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
