@@ -7,6 +7,7 @@ what its parameters are, or that the model belongs to nobody.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -36,6 +37,7 @@ from jobs.models import (
     Job,
     Lane,
     ListImport,
+    LlmAnswer,
     Mailbox,
     Queue,
     StepRun,
