@@ -43,6 +43,22 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
             raise ValidationError(_("Not JSON: %(reason)s"), params={"reason": error}) from error
 
 
+class _Exact(models.Field):  # type: ignore[type-arg]
+    """Text that is equal only to itself on every database; MySQL's usual collation takes 'A' for 'a' and 'é' for 'e'."""
+
+    def db_parameters(self, connection: Any) -> Any:
+        parameters = super().db_parameters(connection)
+        return {**parameters, "collation": "utf8mb4_bin"} if connection.vendor == "mysql" else parameters
+
+
+class ExactCharField(_Exact, models.CharField):  # type: ignore[type-arg]
+    """A key or token: what programs compare, not what people search for."""
+
+
+class ExactSlugField(_Exact, models.SlugField):  # type: ignore[type-arg]
+    """A slug that must be written as it is."""
+
+
 def dump_json(value: Any) -> str:
     """Return `value` as compact JSON text; ValueError for NaN and infinities, TypeError for what JSON cannot say."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
