@@ -129,7 +129,7 @@ class QueueAnswer(BaseModel):
     queue: str
     name: str
     pool: str
-    depth: dict[str, int]
+    depth: dict[str, int] = Field(description="Counting stops at 50,001: that many or more.")
     running: int
     oldest_due_seconds: float | None = Field(description="How long the job that is due longest has been due.")
     cap: int | None = Field(description="Jobs the queue runs at once.")

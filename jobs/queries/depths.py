@@ -10,8 +10,8 @@ from jobs.domain.states import FINAL, State
 
 #: The states that make up a queue's depth; finished jobs wait for nothing, and there are too many of them to count.
 ACTIVE = tuple(state.value for state in State if state not in FINAL)
-#: Counting stops here: a queue that is deeper is shown as having this many and more.
-DEPTH_LIMIT = 50_000
+#: Counting stops here; it means "more than 50,000".
+DEPTH_LIMIT = 50_001
 
 
 def count_active(

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.domain.states import State
+from jobs.queries.depths import DEPTH_LIMIT
 from taskflow.lib.clock import utcnow
 
 register = template.Library()
@@ -132,3 +133,9 @@ def many(count: int | None, limit: int) -> str:
 def plain(text: str) -> str:
     """Return a text that can be sent as UTF-8: lone surrogates, which JSON allows, become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@register.filter
+def depth(count: int) -> str:
+    """Write the depth of a queue, which is counted up to DEPTH_LIMIT."""
+    return many(count, DEPTH_LIMIT)
