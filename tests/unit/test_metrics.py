@@ -177,6 +177,7 @@ def count_in_a_process(folder: Path, count: int) -> None:
     subprocess.run([sys.executable, "-c", COUNT_AND_DIE, str(folder), str(count)], cwd=root, check=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_what_dead_processes_counted_stays_in_one_file(tmp_path: Path) -> None:
     for count in (1, 20, 300):
         count_in_a_process(tmp_path, count)
