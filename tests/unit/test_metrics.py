@@ -49,13 +49,16 @@ def change() -> Change:
 
 
 def test_a_submit_is_counted_by_queue_and_workflow(change: Change) -> None:
-    emit("engine.submit", count=3, queue="q1", workflow="receipts", seconds=0.02)
-    assert change['taskflow_jobs_submitted_total{queue="q1",workflow="receipts"}'] == 3
-    assert change['taskflow_submit_seconds_sum{queue="q1"}'] == pytest.approx(0.02)
+    batches = [("q1", "receipts", 3), ("q1", "tickets", 2), ("q2", "tickets", 4)]
+    emit("engine.submit", count=9, batches=batches, seconds=0.02)
+    for queue, workflow, count in batches:
+        assert change[f'taskflow_jobs_submitted_total{{queue="{queue}",workflow="{workflow}"}}'] == count
+    for queue in ("q1", "q2"):
+        assert change[f'taskflow_submit_seconds_sum{{queue="{queue}"}}'] == pytest.approx(0.02)
 
 
 def test_a_submit_that_failed_stores_no_jobs(change: Change) -> None:
-    emit("engine.submit", count=3, queue="q1", workflow="receipts", seconds=0.02, error="IntegrityError")
+    emit("engine.submit", count=3, batches=[("q1", "receipts", 3)], seconds=0.02, error="IntegrityError")
     assert change['taskflow_jobs_submitted_total{queue="q1",workflow="receipts"}'] == 0
 
 
