@@ -19,14 +19,13 @@ from taskflow.lib.bodies import Body as Body
 from taskflow.lib.bodies import faults_of as faults_of
 from taskflow.lib.bodies import plain_text as plain_text
 from taskflow.lib.bodies import read_body as read_body
+from taskflow.lib.clock import YEARS, YEARS_IN_WORDS
 from taskflow.lib.fields import dump_json
 from taskflow.lib.problems import FieldError
 from workflows.domain.retry import RetryPolicy
 
 MOST_JOBS = 1000
 LONGEST_CORRELATION_ID = 100
-#: The years of `run_at` that every database keeps.
-YEARS = range(1971, 9999)
 
 
 def parse_instant(value: object) -> datetime:
@@ -39,7 +38,7 @@ def parse_instant(value: object) -> datetime:
         reason = "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z."
         raise PydanticCustomError("instant", reason)
     if moment.year not in YEARS:
-        raise PydanticCustomError("instant", f"Must be in the years {YEARS[0]} to {YEARS[-1]}.")
+        raise PydanticCustomError("instant", YEARS_IN_WORDS)
     return moment.astimezone(UTC)
 
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import django_filters
@@ -15,6 +16,7 @@ from jobs.domain.states import FINAL
 from jobs.models import Job, Queue
 from jobs.models.jobs import STATES
 from jobs.queries.rare import find_few_finished, find_few_with_priority
+from taskflow.lib.clock import YEARS, YEARS_IN_WORDS
 from taskflow.lib.problems import FieldError, invalid
 from workflows.models import Workflow
 
@@ -58,6 +60,8 @@ def parse_list_request(tenant_id: int, query: QueryDict) -> ListRequest:
     form = JobFilterSet(_spread_states(query)).form
     if not form.is_valid():
         faults += [(name, str(reason)) for name, reasons in form.errors.items() for reason in reasons]
+    given = form.cleaned_data.items()
+    faults += [(n, YEARS_IN_WORDS) for n, v in given if isinstance(v, datetime) and v.year not in YEARS]
     faults += [(n, "Given more than once.") for n in query if n in known and n != "state" and len(query.getlist(n)) > 1]
     if faults:
         raise invalid(faults)

@@ -126,7 +126,7 @@ def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | Submission
         (f"payload.{problem.field}" if problem.field else "payload", problem.message)
         for problem in check_payload(live.fields, request.payload)
     ]
-    problems += problems or list(_file_problems(tenant_id, live.fields, request))
+    problems = problems or list(_file_problems(tenant_id, live.fields, request))
     if queue_id is None:
         problems.append(("queue", f"There is no queue '{request.queue or live.queue}'."))
     if request.priority is not None and not 0 <= request.priority <= LOWEST_PRIORITY:
