@@ -14,6 +14,7 @@ from workflows.kinds.document import Document
 from workflows.kinds.extract import Extract
 from workflows.kinds.generate import Generate
 from workflows.kinds.http import Http
+from workflows.kinds.notify import Notify
 from workflows.kinds.python import Python
 from workflows.kinds.reviewing import NEVER_REVIEWED, Gate
 from workflows.kinds.route import Router
@@ -21,6 +22,7 @@ from workflows.kinds.score import Score
 from workflows.kinds.spawn import Spawner
 from workflows.kinds.transform import Transform
 from workflows.kinds.validate import Validate
+from workflows.kinds.webhook_out import WebhookOut
 
 KINDS: dict[str, type[StepKind[Any]]] = {}
 
@@ -61,9 +63,11 @@ register(Document)
 register(Extract)
 register(Generate)
 register(Http)
+register(Notify)
 register(Python)
 register(Router)
 register(Score)
 register(Spawner)
 register(Transform)
 register(Validate)
+register(WebhookOut)
