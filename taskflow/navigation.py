@@ -37,6 +37,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "Settings": [
         ("tenants.tenant", "Tenants and members", "domain"),
+        ("tenants.connection", "Connections", "cable"),
         ("tenants.apikey", "API keys", "key"),
         ("auth.user", "Users", "person"),
         ("auth.group", "Groups", "group"),

@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from tenants.domain.connections import Connection, Gate, LimitReached, OpenGate
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
 from workflows.domain.calls import ModelCall
 from workflows.domain.fields import read_fields
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Snooze, Spawn, StepError, Stop, Wait
@@ -126,6 +126,8 @@ def run_step(step: PlannedStep, context: StepContext) -> Outcome:
         return step.runner.dry_run(context)
     except (StepError, LimitReached):
         raise
+    except ConnectionUnusable as error:
+        raise PermanentError(str(error)) from None
     except Exception as error:
         raise UnexpectedError(f"{type(error).__name__}: {error}") from error
 

@@ -17,7 +17,7 @@ from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import bound, emit, rebind
-from tenants.domain.connections import Connection, Gate, LimitReached, OpenGate
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
 from workflows.domain.calls import ModelCall, Recall, recall_nothing
 from workflows.domain.outcomes import (
     Done,
@@ -144,8 +144,10 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
         _apply(task, step, report, outcome, following, start)
     except StepError as error:
         _fail(task, step, report, failure_of(error), start)
+    except ConnectionUnusable as error:
+        _fail(task, step, report, failure_of(PermanentError(str(error))), start)
     except LimitReached as limit:
-        report.ending = transitions.snoozed(until=limit.until, reason=limit.reason)
+        report.ending = transitions.snoozed(until=limit.until, reason=limit.reason, limited=True)
     except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours: kept on the job
         _fail(task, step, report, failure_of(error), start)
     finally:

@@ -8,11 +8,13 @@ from jobs.domain.work import ClaimedJob, Report
 from jobs.models import Queue
 from jobs.runtime.execute import Task, failed, failure_of
 from jobs.runtime.recall import recall_for
+from jobs.services.leases import living_leases
 from taskflow.lib.cache import remember
 from taskflow.lib.clock import utcnow
 from tenants.domain.connections import Connection
 from tenants.models import Tenant
 from tenants.services.connections import connections_of
+from tenants.services.gate import Gate
 from workflows.domain.outcomes import PermanentError
 from workflows.domain.retry import RetryPolicy
 from workflows.kinds.base import ConfigError
@@ -23,8 +25,11 @@ from workflows.runtime import Plan, get_plan
 UNUSABLE = (ConfigError, ValidationError, WorkflowVersion.DoesNotExist)
 
 
-def prepare(job: ClaimedJob) -> Task | Report:
-    """Return the job ready to run, or, when its version cannot run here, the report that says why."""
+def prepare(job: ClaimedJob, *, lease_id: int = 0) -> Task | Report:
+    """Return the job ready to run, or, when its version cannot run here, the report that says why.
+
+    `lease_id` is the worker's: the places that it holds at connections come back when it dies.
+    """
     queue, queue_policy = _queue(job.queue_id)
     job_policy = None if job.retry_policy is None else RetryPolicy.model_validate(job.retry_policy)
     try:
@@ -43,6 +48,7 @@ def prepare(job: ClaimedJob) -> Task | Report:
         queue,
         policies,
         connections=_connections(job.tenant_id),
+        gate=Gate(job.tenant_id, lease_id, living_leases),
         recall=recall_for(job.tenant_id),
     )
 

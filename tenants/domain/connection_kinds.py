@@ -72,7 +72,7 @@ class OpenAIConfig(LlmConfig):
 class AnthropicConfig(LlmConfig):
     """Anthropic's models."""
 
-    base_url: Annotated[Url, Field(title="Base URL")] = "https://api.anthropic.com/v1"
+    base_url: Annotated[Url, Field(title="Base URL")] = "https://api.anthropic.com"
 
     def secrets_needed(self) -> frozenset[str]:
         return frozenset({"api_key"})

@@ -53,6 +53,8 @@ class Scope(StrEnum):
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
     WORKFLOWS_READ = "workflows:read"
+    CONNECTIONS_READ = "connections:read"
+    CONNECTIONS_WRITE = "connections:write"
     QUEUES_READ = "queues:read"
     QUEUES_WRITE = "queues:write"
     FLEET = "fleet"

@@ -50,6 +50,7 @@ TENANT_PATHS = {
     "tenants.Membership": "tenant",
     "tenants.ApiKey": "tenant",
     "tenants.Connection": "tenant",
+    "tenants.ConnectionSpend": "tenant",
     "workflows.Workflow": "tenant",
     "workflows.WorkflowVersion": "workflow__tenant",
     "workflows.Step": "version__workflow__tenant",
@@ -67,7 +68,7 @@ TENANT_PATHS = {
     "jobs.LlmUsage": "tenant",
 }
 #: Models of ours that belong to no tenant.
-SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
+SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
     "auth.User",
@@ -154,8 +155,11 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
     )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    make_connection(cast.tenant, slug=f"llm-of-{slug}", name=slug, secrets={"api_key": slug})
-    rows: list[Model] = [cast.tenant, key, workflow, job, action, usage, Lane.objects.get(tenant=cast.tenant)]
+    model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
+    connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
+    make_connection(cast.tenant, slug=f"try-{workflow_slug}", **model)
+    lane = Lane.objects.get(tenant=cast.tenant)
+    rows: list[Model] = [cast.tenant, key, connection, workflow, job, action, usage, lane]
     return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, clear)
 
 
@@ -192,6 +196,10 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": str(of.job.uid)}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
+        case ["slug"] if route.text.startswith("api/v1/connections/"):
+            # One is deleted on the way.
+            which = "try" if route.text.endswith("/test") else "llm"
+            return [{"slug": f"{which}-{of.workflow.slug}"}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
 
 
@@ -467,6 +475,10 @@ def test_a_route_nobody_described_fails_the_walk(mine: Belongings) -> None:
 
 
 def test_the_rows_that_are_walked_are_those_that_are_meant(mine: Belongings, theirs: Belongings) -> None:
-    assert {label for label, rows in state_of(theirs).items() if not rows} <= {"jobs.StepPace", "jobs.IdempotencyKey"}
+    assert {label for label, rows in state_of(theirs).items() if not rows} <= {
+        "jobs.StepPace",
+        "jobs.IdempotencyKey",
+        "tenants.ConnectionSpend",
+    }
     assert WorkerLease.objects.count() == 1
     assert Tenant.objects.count() == ApiKey.objects.count() == 2

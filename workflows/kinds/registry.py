@@ -11,12 +11,14 @@ from workflows.kinds.classify import Classify
 from workflows.kinds.extract import Extract
 from workflows.kinds.generate import Generate
 from workflows.kinds.http import Http
+from workflows.kinds.notify import Notify
 from workflows.kinds.python import Python
 from workflows.kinds.route import Router
 from workflows.kinds.score import Score
 from workflows.kinds.spawn import Spawner
 from workflows.kinds.transform import Transform
 from workflows.kinds.validate import Validate
+from workflows.kinds.webhook_out import WebhookOut
 
 KINDS: dict[str, type[StepKind[Any]]] = {}
 
@@ -46,9 +48,11 @@ register(Classify)
 register(Extract)
 register(Generate)
 register(Http)
+register(Notify)
 register(Python)
 register(Router)
 register(Score)
 register(Spawner)
 register(Transform)
 register(Validate)
+register(WebhookOut)
