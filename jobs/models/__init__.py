@@ -2,6 +2,7 @@
 
 from jobs.models.bulk import BulkAction
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
+from jobs.models.joins import Join
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
 from jobs.models.reviews import Review
 
@@ -12,6 +13,7 @@ __all__ = [
     "Event",
     "IdempotencyKey",
     "Job",
+    "Join",
     "Lane",
     "Queue",
     "QueueWake",

@@ -49,6 +49,7 @@ TENANT_PATHS = {
     "jobs.IdempotencyKey": "tenant",
     "jobs.BulkAction": "tenant",
     "jobs.Review": "tenant",
+    "jobs.Join": "job__tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
