@@ -120,6 +120,9 @@ def _cancelled(it: Situation) -> list[str]:
 def _waiting(it: Situation) -> list[str]:
     if it.review is not None:
         return _reviewed(it, it.review)
+    if children := it.data.get("children"):
+        jobs = "its sub-job" if children == 1 else f"its {children} sub-jobs"
+        return [f"Step '{it.step}' waits for {jobs} and goes on when all are final.", "Meanwhile it holds no worker."]
     reason = str(it.data.get("reason", ""))
     asked = f": {clause(reason)}" if reason else ""
     lines = [f"Step '{it.step}' waits for an answer from outside{asked}.", "Meanwhile it holds no worker."]

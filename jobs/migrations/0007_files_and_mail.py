@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0006_reviews'),
+        ('jobs', '0006_reviews_and_joins'),
         ('tenants', '0004_imap_connections'),
         ('workflows', '0002_describe_and_sign'),
     ]

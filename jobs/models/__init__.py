@@ -4,6 +4,7 @@ from jobs.models.bulk import BulkAction
 from jobs.models.files import File
 from jobs.models.intake import ImportedRow, ImportProblem, ImportState, ListImport
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
+from jobs.models.joins import Join
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
@@ -21,6 +22,7 @@ __all__ = [
     "ImportedRow",
     "InboundMessage",
     "Job",
+    "Join",
     "Lane",
     "ListImport",
     "LlmAnswer",

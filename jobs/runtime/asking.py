@@ -45,5 +45,11 @@ def waiting_for(review: NewReview) -> Transition:
     return transitions.waiting(reason=review.title, until=None, **told)
 
 
+def waiting_for_children(count: int, *, step: str) -> Transition:
+    """Return the transition of a job that waits until its sub-jobs are final."""
+    jobs = "its sub-job is" if count == 1 else f"its {count} sub-jobs are"
+    return transitions.waiting(reason=f"it goes on when {jobs} final", until=None, step=step, children=count)
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())

@@ -13,7 +13,7 @@ from jobs.domain.redaction import redact
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
 from jobs.domain.work import CallRecord, ClaimedJob, Report, StepRecord
-from jobs.runtime.asking import new_review, waiting_for
+from jobs.runtime.asking import new_review, waiting_for, waiting_for_children
 from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
@@ -185,6 +185,9 @@ def _apply(task: Task, step: PlannedStep, report: Report, outcome: Outcome, foll
         report.children += children
         output = output | {"jobs": [str(child.uid) for child in children]}
     _record(task, step, report, output, start, outcome=outcome)
+    if isinstance(outcome, Spawn) and outcome.join is not None and outcome.jobs:
+        report.join, report.ending = outcome.join, waiting_for_children(len(outcome.jobs), step=step.key)
+        return
     report.position = following
 
 

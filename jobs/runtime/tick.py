@@ -6,6 +6,7 @@ from django.conf import settings
 
 from jobs.models import EngineTick
 from jobs.services import budgets, bulk, intake, leases, rescue
+from jobs.services.joins import resume_joins
 from jobs.services.llm import prune_llm
 from jobs.services.review_effects import apply_due_reviews
 from jobs.services.submit import prune_idempotency_keys
@@ -34,6 +35,7 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         budgets.resume_paused(now=now)
         fields["promoted"] = rescue.promote_due(now=now)
         fields["reviews"] = apply_due_reviews(now=now)
+        fields["joined"] = resume_joins(now=now)
         fields["woken"] = rescue.wake_queues_with_work(now=now)
         bulk.continue_stale(now=now)
         intake.continue_stale(now=now)

@@ -8,7 +8,7 @@ from django.db import connection
 
 from jobs.domain.states import CANCELLABLE, RETRYABLE, EventKind, State
 from jobs.domain.submission import SubmissionError
-from jobs.models import Event, Job, Review, StepRun
+from jobs.models import Event, Job, Join, Review, StepRun
 from jobs.services.waits import end_waits
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.db import in_transaction
@@ -143,6 +143,8 @@ def _answer(job: Job, output: dict[str, Any], actor: str, now: datetime) -> Job:
     key = _step_key(job)
     if Review.objects.filter(job=job, run_number=job.run_number, position=job.position).exists():
         raise NotWaitingError("The job waits for a reviewer; decide its review.")
+    if Join.objects.filter(pk=job.pk).exists():
+        raise NotWaitingError("The job waits for its sub-jobs.")
     StepRun.objects.create(
         job=job,
         position=job.position,

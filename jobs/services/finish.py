@@ -17,6 +17,7 @@ from jobs.domain.submission import SubmissionError
 from jobs.domain.transitions import Transition
 from jobs.domain.work import ClaimedJob, Report, StepRecord
 from jobs.models import Attempt, Event, Job, StepRun
+from jobs.services.joins import start_join
 from jobs.services.llm import record_calls
 from jobs.services.submit import submit_jobs
 from jobs.services.waits import end_waits, open_reviews
@@ -270,6 +271,9 @@ def _spawn(report: Report, now: datetime) -> None:
     """Create a job's sub-jobs in the transaction that stores the step which asked for them."""
     job = report.job
     children = submit_jobs(tenant_id=job.tenant_id, requests=report.children, now=now)
+    made = sorted((child for child in children if isinstance(child, Job)), key=lambda child: child.pk)
+    if report.join is not None:
+        start_join(job_id=job.id, children=made, on_child_failure=report.join, now=now)
     data: dict[str, Any] = {"jobs": [str(child.uid) for child in children if not isinstance(child, SubmissionError)]}
     refused = [str(child) for child in children if isinstance(child, SubmissionError)]
     if refused:

@@ -7,8 +7,10 @@ from datetime import datetime
 from django.db.models import Q
 
 from jobs.domain.reviews import NewReview, ReviewState
+from jobs.domain.states import CANCELLABLE, EventKind, State
 from jobs.domain.work import ClaimedJob, Report
-from jobs.models import Review
+from jobs.models import Event, Job, Review
+from jobs.services.joins import open_children
 
 #: Reviews that still do something: those not decided, and decisions that have not taken effect.
 ALIVE = Q(state=ReviewState.OPEN.value) | Q(state=ReviewState.DECIDED.value, wake_at__isnull=False)
@@ -50,7 +52,30 @@ def _row(job: ClaimedJob, review: NewReview, now: datetime) -> Review:
 
 
 def end_waits(job_ids: Sequence[int], *, now: datetime) -> None:
-    """Cancel the reviews of jobs that wait no more; a decision that had not taken effect yet stays on record."""
-    if job_ids:
+    """Cancel what these jobs, which were cancelled, waited for: reviews, and sub-jobs with what they wait for.
+
+    A decision that had not taken effect yet stays on record.
+    """
+    while job_ids:
         alive = Review.objects.filter(ALIVE, job_id__in=job_ids)
         alive.update(state=ReviewState.CANCELLED.value, wake_at=None, claimed_until=None)
+        job_ids = _cancel(open_children(job_ids), now)
+
+
+def _cancel(children: Sequence[Job], now: datetime) -> list[int]:
+    """Cancel sub-jobs at once, or ask the running ones to stop; returns the ids of those that waited."""
+    running = [job.pk for job in children if job.state == State.RUNNING and job.cancel_requested_at is None]
+    ended = [job for job in children if job.state in CANCELLABLE]
+    Job.objects.filter(pk__in=running).update(cancel_requested_at=now)
+    Job.objects.filter(pk__in=[job.pk for job in ended]).update(
+        state=State.CANCELLED.value, wake_at=None, finished_at=now
+    )
+    lines = [Event(job_id=pk, kind=EventKind.CANCEL_REQUESTED.value) for pk in running]
+    lines += [
+        Event(job_id=job.pk, kind=EventKind.CANCELLED.value, state=State.CANCELLED.value, attempt=job.attempts)
+        for job in ended
+    ]
+    for line in lines:
+        line.at, line.actor, line.data = now, "engine", {"reason": "the job that waited for it was cancelled"}
+    Event.objects.bulk_create(lines, batch_size=500)
+    return [job.pk for job in ended if job.state == State.WAITING]

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.domain.states import State
+from jobs.models import Review
 from jobs.queries.depths import DEPTH_LIMIT
 from taskflow.lib.clock import utcnow
 
@@ -37,6 +38,27 @@ def state_badge(state: str) -> SafeString:
         state.lower(),
         icon,
         state.title(),
+    )
+
+
+REVIEW_BADGES = {
+    "approve": ("succeeded", "check", "Approved"),
+    "edit": ("running", "edit", "Edited"),
+    "reject": ("failed", "close", "Rejected"),
+    "open": ("waiting", "pause", "Open"),
+    "cancelled": ("cancelled", "block", "Cancelled"),
+}
+
+
+@register.simple_tag
+def review_badge(review: Review) -> SafeString:
+    """Show what was decided about a review, or that nothing was, as a coloured badge."""
+    tone, icon, words = REVIEW_BADGES[review.decision if review.state == "decided" else review.state]
+    return format_html(
+        '<span class="tf-badge tf-{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
+        tone,
+        icon,
+        words,
     )
 
 
