@@ -202,7 +202,8 @@ def _data(part: Message) -> bytes:
 
 
 def _payload(part: Message) -> Any:
-    return _safely(part.get_payload, "")
+    nothing: Any = ""
+    return _safely(lambda: part.get_payload(), nothing)
 
 
 def _headers(message: Message) -> dict[str, list[str]]:
