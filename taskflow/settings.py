@@ -246,6 +246,16 @@ LLM_REQUESTS_PER_MINUTE = env.int("LLM_REQUESTS_PER_MINUTE", default=0)
 LLM_TOKENS_PER_MINUTE = env.int("LLM_TOKENS_PER_MINUTE", default=0)
 LLM_MONTHLY_BUDGET = env.float("LLM_MONTHLY_BUDGET", default=0.0)
 
+# The deployment's mail server, for `notify` steps that name no connection; without EMAIL_HOST there is none.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=not EMAIL_USE_SSL)
+EMAIL_TIMEOUT = 30
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="taskflow@localhost")
+
 # Logs and metrics; see docs/observability.md.
 LOG_FORMAT = env.str("LOG_FORMAT", default="")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()

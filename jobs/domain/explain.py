@@ -116,6 +116,8 @@ def _scheduled(it: Situation) -> list[str]:
         return [f"It failed{_where(it)}{_with_error(it)}{tried} and will be tried again {then}."]
     if it.event is EventKind.SNOOZED:
         reason = str(it.data.get("reason", ""))
+        if it.data.get("limited"):
+            return [f"{reason.rstrip('.')}.", f"Step '{it.step}' tries again {then}. No attempt was charged."]
         why = f" ({clause(reason)})" if reason else ""
         return [f"Step '{it.step}' had nothing to do yet{why} and runs again {then}. No attempt was charged."]
     return [f"It was asked to run later and becomes due {then}."]

@@ -67,15 +67,15 @@ def failed_for_good(failure: Failure, *, step: str) -> Transition:
     return Transition(State.FAILED, EventKind.FAILED, AttemptOutcome.FAILED, failure=failure, data=data)
 
 
-def snoozed(*, until: datetime, reason: str) -> Transition:
-    """The step has nothing to do before `until`; no error, no budget touched."""
+def snoozed(*, until: datetime, reason: str, limited: bool = False) -> Transition:
+    """The step has nothing to do before `until`, or, `limited`, may not do it; no error, no budget touched."""
     return Transition(
         State.SCHEDULED,
         EventKind.SNOOZED,
         AttemptOutcome.SNOOZED,
         due_at=until,
         wake_at=until,
-        data={"reason": reason, "until": until.isoformat()},
+        data={"reason": reason, "until": until.isoformat()} | ({"limited": True} if limited else {}),
     )
 
 

@@ -143,7 +143,7 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
     except ConnectionUnusable as error:
         _fail(task, step, report, failure_of(PermanentError(str(error))), start)
     except LimitReached as limit:
-        report.ending = transitions.snoozed(until=limit.until, reason=limit.reason)
+        report.ending = transitions.snoozed(until=limit.until, reason=limit.reason, limited=True)
     except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours: kept on the job
         _fail(task, step, report, failure_of(error), start)
 

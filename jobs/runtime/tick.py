@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs.models import EngineTick
-from jobs.services import bulk, leases, rescue
+from jobs.services import budgets, bulk, leases, rescue
 from jobs.services.submit import prune_idempotency_keys
 from taskflow.lib.telemetry import emit, span
 
@@ -29,6 +29,7 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         fields["rescued"] = rescue.rescue_orphans(now=now, crash_budget=settings.CRASH_BUDGET)
         if ended or fields["rescued"]:
             emit("engine.rescue", jobs=fields["rescued"], leases=len(ended))
+        budgets.resume_paused(now=now)
         fields["promoted"] = rescue.promote_due(now=now)
         fields["woken"] = rescue.wake_queues_with_work(now=now)
         bulk.continue_stale(now=now)

@@ -62,13 +62,31 @@ class GuardedSMTPS(_Limited, smtplib.SMTP_SSL):
     _host: str
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        wrapped: socket.socket = self.context.wrap_socket(self._open(host, port), server_hostname=self._host)
+        opened = self._open(host, port)
+        try:
+            wrapped: socket.socket = self.context.wrap_socket(opened, server_hostname=self._host)
+        except BaseException:
+            opened.close()
+            self.close()
+            raise
         return wrapped
 
 
 class GuardedMail(EmailBackend):
     """Django's SMTP backend over guarded connections; `timeout` is the seconds for the whole of it."""
 
+    _partial_connection: Any
+
     @property
     def connection_class(self) -> Any:
         return GuardedSMTPS if self.use_ssl else GuardedSMTP
+
+    def open(self) -> bool | None:
+        try:
+            return super().open()
+        except BaseException:
+            # Django keeps a connection whose login failed until somebody opens or closes the backend again.
+            partial, self._partial_connection = self._partial_connection, None
+            if partial is not None:
+                partial.close()
+            raise

@@ -30,6 +30,7 @@ from tenants.services.connections import (
     uses_of,
 )
 from tenants.services.probe import try_connection
+from tenants.services.spending import Spending, spending_of
 
 
 @admin.register(Connection)
@@ -64,6 +65,8 @@ class ConnectionAdmin(TenantScopedAdmin):
     def status(self, obj: Connection) -> str:
         if not obj.enabled:
             return format_html('<span class="tf-badge">{}</span>', _("Switched off"))
+        if obj.monthly_budget is not None and _spending(obj).notice:
+            return format_html('<span class="tf-badge tf-waiting">{}</span>', _("Budget spent"))
         if obj.last_test is None:
             return format_html('<span class="tf-subtle">{}</span>', _("Not tested"))
         look, word = ("tf-succeeded", _("Works")) if obj.last_test["ok"] else ("tf-failed", _("Does not work"))
@@ -87,7 +90,12 @@ class ConnectionAdmin(TenantScopedAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         row = self.get_object(request, object_id)
-        shown = {"connection": row, "may_test": self.has_change_permission(request, row), "uses": uses_of(row)}
+        shown = {
+            "connection": row,
+            "may_test": self.has_change_permission(request, row),
+            "uses": uses_of(row),
+            "spending": _spending(row),
+        }
         response: HttpResponse = super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
         return response
 
@@ -165,3 +173,8 @@ class ConnectionAdmin(TenantScopedAdmin):
         verdict = try_connection(row=row, now=utcnow())
         (messages.success if verdict.ok else messages.error)(request, verdict.message)
         return HttpResponseRedirect(reverse("admin:tenants_connection_change", args=[row.pk]))
+
+
+def _spending(row: Connection) -> Spending:
+    budget = None if row.monthly_budget is None else float(row.monthly_budget)
+    return spending_of(row.tenant_id, row.pk, row.slug, budget, utcnow())

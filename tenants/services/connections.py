@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from taskflow.lib.db import in_transaction
 from taskflow.lib.sealing import CannotOpen, seal, unseal
 from tenants.domain import connections as domain
-from tenants.models import Connection, Tenant
+from tenants.models import Connection, ConnectionMeter, ConnectionSpend, Tenant
 from tenants.services.connection_checks import Problem, check_config, check_new_secrets
 from tenants.services.environment import environment_connection
 
@@ -139,6 +139,8 @@ def delete_connection(*, connection: Connection) -> None:
     """Delete a connection. Raises ConnectionInUse where a draft or a version that new jobs run names it."""
     if uses := uses_of(connection):
         raise ConnectionInUse(connection.slug, uses)
+    ConnectionMeter.objects.filter(pk=connection.pk).delete()
+    ConnectionSpend.objects.for_tenant(connection.tenant_id).filter(key=connection.pk).delete()
     connection.delete()
 
 

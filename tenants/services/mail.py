@@ -70,7 +70,7 @@ def mail_failure(error: Exception) -> MailFailed:
             return MailFailed(f"The mail server refused: {_said(error)}", permanent=error.smtp_code >= 500)
         case ssl.SSLError():
             return MailFailed(
-                f"The mail server's encryption cannot be trusted: {error.reason or error}", permanent=True
+                f"The mail server's encryption cannot be trusted (TLS): {error.reason or error}", permanent=True
             )
         case TimeoutError():
             return MailFailed("The mail server did not answer in time.", permanent=False)

@@ -52,6 +52,7 @@ TENANT_PATHS = {
     "tenants.Membership": "tenant",
     "tenants.ApiKey": "tenant",
     "tenants.Connection": "tenant",
+    "tenants.ConnectionSpend": "tenant",
     "workflows.Workflow": "tenant",
     "workflows.WorkflowVersion": "workflow__tenant",
     "workflows.Step": "version__workflow__tenant",
@@ -69,7 +70,7 @@ TENANT_PATHS = {
     "jobs.InboundMessage": "tenant",
 }
 #: Models of ours that belong to no tenant.
-SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
+SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
     "auth.User",
@@ -506,6 +507,10 @@ def test_a_route_nobody_described_fails_the_walk(mine: Belongings) -> None:
 
 
 def test_the_rows_that_are_walked_are_those_that_are_meant(mine: Belongings, theirs: Belongings) -> None:
-    assert {label for label, rows in state_of(theirs).items() if not rows} <= {"jobs.StepPace", "jobs.IdempotencyKey"}
+    assert {label for label, rows in state_of(theirs).items() if not rows} <= {
+        "jobs.StepPace",
+        "jobs.IdempotencyKey",
+        "tenants.ConnectionSpend",
+    }
     assert WorkerLease.objects.count() == 1
     assert Tenant.objects.count() == ApiKey.objects.count() == 2

@@ -10,11 +10,13 @@ from workflows.kinds.base import ConfigError, StepKind
 from workflows.kinds.document import Document
 from workflows.kinds.extract import Extract
 from workflows.kinds.http import Http
+from workflows.kinds.notify import Notify
 from workflows.kinds.python import Python
 from workflows.kinds.route import Router
 from workflows.kinds.spawn import Spawner
 from workflows.kinds.transform import Transform
 from workflows.kinds.validate import Validate
+from workflows.kinds.webhook_out import WebhookOut
 
 KINDS: dict[str, type[StepKind[Any]]] = {}
 
@@ -43,8 +45,10 @@ def make_runner(kind: str, config: Any) -> StepKind[Any]:
 register(Document)
 register(Extract)
 register(Http)
+register(Notify)
 register(Python)
 register(Router)
 register(Spawner)
 register(Transform)
 register(Validate)
+register(WebhookOut)
