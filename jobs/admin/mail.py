@@ -174,7 +174,7 @@ class MailboxAdmin(TenantScopedAdmin):
 
     @admin.display(description="Comes by")
     def ways(self, obj: Mailbox) -> str:
-        return " and ".join(["webhook"] if obj.connection is None else ["webhook", "IMAP"])
+        return "Webhook" if obj.connection is None else "Webhook and IMAP"
 
     @admin.display(description="State")
     def state(self, obj: Mailbox) -> str:

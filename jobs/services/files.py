@@ -1,14 +1,14 @@
 """Files of jobs: taken in with their job, opened, and taken away when nothing needs them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import Error
 
 from jobs.domain.submission import NewJob, SubmissionError
 from jobs.domain.uploads import (
@@ -51,8 +51,8 @@ def submit_with_files(
 
     The files' bytes are written before the transaction that makes the job. With `key` (an idempotency key's SHA-256)
     the first job of that key is returned and nothing is stored. With `unpack` what is attached to messages among the
-    files becomes files too. Raises SubmissionError with every problem, and
-    IdempotencyConflict; what was written is taken away then.
+    files becomes files too. Raises SubmissionError with every problem, and IdempotencyConflict; what was written is
+    taken away then.
     """
     first = None if key is None else find_first_use(tenant_id, key, fingerprint)
     if first is not None:
@@ -132,26 +132,27 @@ def storage_key(uid: UUID, now: datetime) -> str:
     return f"{now:%Y/%m/%d}/{uid}"
 
 
-def remove_files(rows: Iterable[File]) -> None:
-    """Take files out of the storage, then their rows."""
-    for row in rows:
-        default_storage.delete(row.key)
-        File.objects.filter(pk=row.pk).delete()
+def remove_files(rows: Iterable[File]) -> int:
+    """Take files that have no job out of the storage, then their rows; returns how many.
+
+    What cannot be removed now is left to the cleaning: a job may have been stored though its commit seemed to fail.
+    """
+    return sum(_removed(row) for row in rows)
+
+
+def _removed(row: File) -> bool:
+    loose = File.objects.filter(pk=row.pk, job=None)
+    try:
+        if loose.exists():
+            default_storage.delete(row.key)
+            loose.delete()
+            return True
+    except (OSError, Error) as error:
+        emit("files.not_removed", reason=str(error))
+    return False
 
 
 def prune_files(*, now: datetime, keep: timedelta = KEEP_LOOSE) -> int:
     """Take away files without a job that are older than `keep`; returns how many. What fails is tried the next time."""
-    loose = File.objects.filter(job=None, created_at__lt=now - keep).order_by("pk")[:CLEAN_AT_ONCE]
-    removed = 0
-    for row in loose:
-        removed += _safely(partial(remove_files, [row]))
-    return removed
-
-
-def _safely(work: Callable[[], None]) -> bool:
-    try:
-        work()
-    except OSError as error:
-        emit("files.not_removed", reason=str(error))
-        return False
-    return True
+    loose = File.objects.filter(job=None, created_at__lt=now - keep).order_by("pk")
+    return remove_files(loose[:CLEAN_AT_ONCE])

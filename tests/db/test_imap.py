@@ -11,7 +11,7 @@ from taskflow.lib.imap import encode_folder
 from tenants.services.connections import ConnectionInUse, create_connection, delete_connection
 from tenants.services.probe import try_connection
 from tests.documents.made import mail
-from tests.factories import Cast, make_workflow
+from tests.factories import Cast, make_queue, make_workflow
 from tests.imapserver import Server
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,8 @@ LATER = timedelta(minutes=2)
 
 
 @pytest.fixture(autouse=True)
-def _own_storage(settings, tmp_path):
+def _own_storage(settings, tmp_path, db):
+    make_queue()
     folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = settings.STORAGES | {"default": folder}
     settings.OUTGOING_HTTP_ALLOW = ["127.0.0.1"]

@@ -9,7 +9,7 @@ from jobs.models import InboundMessage, Job, Mailbox
 from taskflow.lib.clock import utcnow
 from tenants.services.connections import create_connection
 from tests.documents.made import mail
-from tests.factories import Cast, make_workflow
+from tests.factories import Cast, make_queue, make_workflow
 
 pytestmark = pytest.mark.django_db
 FIELDS = [{"key": "subject", "label": "Title"}, {"key": "body"}, {"key": "papers", "type": "files"}]
@@ -17,7 +17,8 @@ ADD = "/admin/jobs/mailbox/add/"
 
 
 @pytest.fixture(autouse=True)
-def _own_storage(settings, tmp_path):
+def _own_storage(settings, tmp_path, db):
+    make_queue()
     folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = settings.STORAGES | {"default": folder}
 

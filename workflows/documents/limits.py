@@ -25,6 +25,12 @@ def confine(*, memory_mb: int, cpu_seconds: int) -> None:
         hard = resource.getrlimit(limit)[1]
         wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
         # A second between the limits: at the first one the process may still say why it ends.
-        resource.setrlimit(limit, (wanted, wanted + 1 if limit == resource.RLIMIT_CPU else wanted))
+        last = wanted + 1 if limit == resource.RLIMIT_CPU and wanted != hard else wanted
+        try:
+            resource.setrlimit(limit, (wanted, last))
+        except (ValueError, OSError):
+            # macOS knows the limit of memory by name only; where a fleet runs, it holds.
+            if sys.platform == "linux":
+                raise
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -26,7 +26,7 @@ def decode(data: bytes, charset: str | None = None) -> str:
     for claimed in ("utf-8", charset or "utf-8", "cp1252"):
         try:
             return data.decode(claimed)
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):
             continue
     return data.decode("latin-1")
 

@@ -16,7 +16,7 @@ from jobs.services.mail import new_mailbox_key, prune_inbound, take_message
 from taskflow.lib.clock import utcnow
 from tests.documents.hostile import endless_mail
 from tests.documents.made import mail, pdf
-from tests.factories import NOW, Cast, make_workflow
+from tests.factories import NOW, Cast, make_queue, make_workflow
 from tests.storage import stored_keys
 
 SHARED = Path(settings.BASE_DIR).parent / "shared" / "data" / "emails-flanker" / "messages"
@@ -34,7 +34,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _own_storage(settings, tmp_path):
+def _own_storage(settings, tmp_path, db):
+    make_queue()
     folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = settings.STORAGES | {"default": folder}
 
