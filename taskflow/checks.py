@@ -13,6 +13,9 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from taskflow.lib.sealing import is_key
+from tenants.services.environment import environment_problems
+
 BROKER_SCHEMES = ("filesystem", "redis", "rediss")
 POSITIVE = (
     "WEB_PROCESSES",
@@ -53,6 +56,24 @@ def check_secret_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [error(1, "SECRET_KEY is not set.", hint)]
 
 
+@register(Tags.security)
+def check_encryption_keys(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    """E010: a key that is none would stop every use of a connection."""
+    hint = "Each key is 32 bytes as URL-safe base64. Make one with: python manage.py secrets new-key"
+    for position, key in enumerate(settings.ENCRYPTION_KEYS, start=1):
+        if not is_key(key):
+            yield error(10, f"Key {position} of ENCRYPTION_KEYS is not a key.", hint)
+
+
+@register(Tags.security, deploy=True)
+def check_own_encryption_key(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """W011: secrets at rest should not hang on the key that signs sessions, which is changed for other reasons."""
+    if settings.ENCRYPTION_KEYS:
+        return []
+    hint = "Set it to a key from: python manage.py secrets new-key. Then run: python manage.py secrets rotate"
+    return [warning(11, "ENCRYPTION_KEYS is not set, so SECRET_KEY seals the secrets of connections.", hint)]
+
+
 @register(Tags.security, deploy=True)
 def check_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """W002: a deployment answers to a name of its own, and only to that."""
@@ -85,6 +106,13 @@ def check_engine(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
     if settings.MAX_PAYLOAD_BYTES > settings.MAX_BODY_BYTES:
         hint = "Set MAX_BODY_BYTES above MAX_PAYLOAD_BYTES."
         yield error(7, "MAX_PAYLOAD_BYTES is more than a request may have (MAX_BODY_BYTES).", hint)
+
+
+@register()
+def check_language_model(app_configs: Any, **kwargs: Any) -> Iterable[CheckMessage]:
+    """E012: a language model of the deployment that is only half described."""
+    for problem in environment_problems():
+        yield error(12, problem, "See “language model” in docs/operations.md; unset all LLM_ variables to have none.")
 
 
 @register(Tags.database)

@@ -31,6 +31,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("jobs.queue", "Queues", "stacks"),
         ("jobs.lane", "Lanes", "splitscreen"),
         ("jobs.workerlease", "Workers", "memory"),
+        ("jobs.llmusage", "LLM usage", "paid"),
         ("jobs.bulkaction", "Bulk actions", "checklist"),
         ("jobs.listimport", "Imports", "upload_file"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),

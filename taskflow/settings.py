@@ -27,6 +27,8 @@ VAR_DIR = writable_folder("VAR_DIR", Path(env.str("VAR_DIR", default=str(BASE_DI
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret_key(VAR_DIR)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+#: The first seals the secrets of connections, all open them; without any, keys derived from SECRET_KEY do.
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
 # Health probes inside the machine or container call it by these names.
 ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -207,6 +209,8 @@ STUCK_PROCESS_SECONDS = env.int("STUCK_PROCESS_SECONDS", default=60)
 STOP_GRACE_SECONDS = env.float("STOP_GRACE_SECONDS", default=20.0)
 CRASH_BUDGET = env.int("CRASH_BUDGET", default=3)
 STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
+#: How long prompts and answers of language models are kept for audit.
+LLM_AUDIT_DAYS = env.int("LLM_AUDIT_DAYS", default=30)
 #: Modules that register functions for `python` steps.
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
 
@@ -222,6 +226,17 @@ MAX_LIST_UNPACKED_BYTES = env.int("MAX_LIST_UNPACKED_BYTES", default=300 * 1024 
 #: CIDR blocks, addresses and host names that outgoing calls may reach besides the public internet.
 OUTGOING_HTTP_ALLOW = env.list("OUTGOING_HTTP_ALLOW", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+
+# The deployment's own language model: the connection `default` of every tenant that has none of that name.
+LLM_KIND = env.str("LLM_KIND", default="openai")
+LLM_URL = env.str("LLM_URL", default="")
+LLM_MODEL = env.str("LLM_MODEL", default="")
+LLM_API_KEY = env.str("LLM_API_KEY", default="")
+#: Its limits over all tenants, and what each tenant may spend in a month in US dollars; 0 for no limit.
+LLM_CONCURRENT = env.int("LLM_CONCURRENT", default=0)
+LLM_REQUESTS_PER_MINUTE = env.int("LLM_REQUESTS_PER_MINUTE", default=0)
+LLM_TOKENS_PER_MINUTE = env.int("LLM_TOKENS_PER_MINUTE", default=0)
+LLM_MONTHLY_BUDGET = env.float("LLM_MONTHLY_BUDGET", default=0.0)
 
 # Logs and metrics; see docs/observability.md.
 LOG_FORMAT = env.str("LOG_FORMAT", default="")

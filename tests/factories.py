@@ -9,11 +9,12 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from jobs.domain.states import FINAL, State
-from jobs.models import Job, Lane, Queue, WorkerLease
+from jobs.models import Job, Lane, LlmCall, LlmUsage, Queue, WorkerLease
 from taskflow.lib.clock import database_now
 from taskflow.lib.ids import new_uid
 from tenants.domain.roles import Role
-from tenants.models import Membership, Tenant
+from tenants.models import Connection, Membership, Tenant
+from tenants.services.connections import create_connection
 from workflows.models import Step, Workflow, WorkflowVersion
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -38,6 +39,13 @@ def make_tenant(slug: str = "", **fields: Any) -> Tenant:
     """Make a tenant; without a slug, one that nobody has."""
     slug = slug or f"tenant-{next(_serial)}"
     return Tenant.objects.create(slug=slug, **{"name": slug.title()} | fields)
+
+
+def make_connection(tenant: Tenant | None = None, *, slug: str = "", kind: str = "openai", **fields: Any) -> Connection:
+    """Make a connection; without more, one to OpenAI with the key `key`."""
+    tenant, slug = tenant or make_tenant(), slug or f"connection-{next(_serial)}"
+    fields = {"config": {"model": "gpt-x"}, "secrets": {"api_key": "key"}, "now": NOW} | fields
+    return create_connection(tenant=tenant, slug=slug, kind=kind, **fields)
 
 
 def make_user(name: str = "", *, tenant: Tenant | None = None, role: Role = Role.OWNER, **fields: Any) -> User:
@@ -134,6 +142,42 @@ def make_job(
         "created_at": now,
     }
     return Job.objects.create(workflow=workflow, state=state.value, **values | _times(state, now) | fields)
+
+
+def make_llm_call(job: Job, **fields: Any) -> LlmCall:
+    """Make a call to a language model by the first step of `job`."""
+    known = {
+        "position": 0,
+        "attempt": 1,
+        "step_key": "step1",
+        "connection": "default",
+        "model": "gpt-4o-mini",
+        "purpose": "answer",
+        "prompt": "[system]\nSort it.\n\n[user]\n<data-x>hello</data-x>",
+        "answer": '{"label": "greeting"}',
+        "finish_reason": "stop",
+        "input_tokens": 120,
+        "output_tokens": 12,
+        "cost": 0.0003,
+        "seconds": 0.8,
+        "at": NOW,
+    }
+    return LlmCall.objects.create(tenant=job.tenant, job=job, **known | fields)
+
+
+def make_llm_usage(workflow: Workflow, **fields: Any) -> LlmUsage:
+    """Make a day's sums of the workflow's live version."""
+    known = {
+        "day": NOW.date(),
+        "connection": "default",
+        "model": "gpt-4o-mini",
+        "calls": 10,
+        "input_tokens": 1200,
+        "output_tokens": 120,
+        "cost": 0.003,
+        "seconds": 8.0,
+    }
+    return LlmUsage.objects.create(tenant=workflow.tenant, version=workflow.live_version, **known | fields)
 
 
 def _times(state: State, now: datetime) -> dict[str, Any]:

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
+from tenants.domain.connections import Connection, Gate, LimitReached, OpenGate
+from workflows.domain.calls import ModelCall
+from workflows.domain.fields import read_fields
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Snooze, Spawn, StepError, Stop, Wait
 from workflows.domain.retry import RetryPolicy
 from workflows.kinds.base import Effect, StepContext, StepKind
@@ -32,13 +36,17 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A version ready to run: its steps in order, its own retry policy, and the job's time limit in seconds."""
+    """A version ready to run: its steps in order, its own retry policy, and the job's time limit in seconds.
+
+    `redacted` are the fields whose values are left out of what is kept for audit.
+    """
 
     version_id: int
     workflow_id: int
     steps: tuple[PlannedStep, ...]
     retry_policy: RetryPolicy | None
     timeout: float
+    redacted: frozenset[str] = frozenset()
 
 
 def build_step(step: Step) -> PlannedStep:
@@ -52,7 +60,8 @@ def build_plan(version: WorkflowVersion) -> Plan:
     """Make a version ready to run; raises ConfigError where a step is wrong."""
     policy = None if version.retry_policy is None else RetryPolicy.model_validate(version.retry_policy)
     steps = tuple(build_step(step) for step in version.steps.order_by("position"))
-    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout)
+    redacted = frozenset(field.key for field in read_fields(version.fields) if field.redact)
+    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, redacted)
 
 
 @lru_cache(maxsize=1024)
@@ -92,6 +101,7 @@ class RunResult:
 
     `outputs` by step key in the order they ran, the merged `record`, and the error of the step that ended the run.
     `skipped_errors` are those of steps that go on after an error. `paused` is set where a job would wait or snooze.
+    `calls` are those to language models.
     """
 
     outputs: dict[str, Record] = field(default_factory=dict)
@@ -100,6 +110,7 @@ class RunResult:
     error: StepError | None = None
     skipped_errors: dict[str, StepError] = field(default_factory=dict)
     paused: Outcome | None = None
+    calls: list[ModelCall] = field(default_factory=list)
 
 
 class UnexpectedError(PermanentError):
@@ -107,24 +118,44 @@ class UnexpectedError(PermanentError):
 
 
 def run_step(step: PlannedStep, context: StepContext) -> Outcome:
-    """Run one step without effects outside. Raises StepError, also for what its code did not expect."""
+    """Run one step without effects outside. Raises StepError, also for what its code did not expect.
+
+    A step that asks a language model does ask it, and that costs money: how else would its answers be tested?
+    """
     try:
         return step.runner.dry_run(context)
-    except StepError:
+    except (StepError, LimitReached):
         raise
     except Exception as error:
         raise UnexpectedError(f"{type(error).__name__}: {error}") from error
 
 
 def run_plan(
-    plan: Plan, payload: Record, *, tenant: Mapping[str, Any], now: datetime, job: Mapping[str, Any] | None = None
+    plan: Plan,
+    payload: Record,
+    *,
+    tenant: Mapping[str, Any],
+    now: datetime,
+    job: Mapping[str, Any] | None = None,
+    connections: Mapping[str, Connection] = MappingProxyType({}),
+    gate: Gate | None = None,
 ) -> RunResult:
     """Run every step of `plan` over `payload` in memory, without effects outside; an error ends it and is returned.
 
-    The first outcome that would make a job wait (Wait, Snooze) ends the run too.
+    The first outcome that would make a job wait (Wait, Snooze, a limit that is reached) ends the run too. `connections`
+    are the tenant's, without which no language model can be asked, and `gate` holds them to their limits.
     """
     result = RunResult()
-    context = StepContext(payload=payload, steps=result.outputs, job=job or {"id": "sample"}, tenant=tenant, now=now)
+    context = StepContext(
+        payload=payload,
+        steps=result.outputs,
+        job=job or {"id": "sample"},
+        tenant=tenant,
+        now=now,
+        connections=connections,
+        gate=gate or OpenGate(),
+        calls=result.calls,
+    )
     position = 0
     while position < len(plan.steps):
         following = _run_next(plan, position, replace(context, record=result.record), result)
@@ -140,6 +171,9 @@ def _run_next(plan: Plan, position: int, context: StepContext, result: RunResult
     try:
         outcome = run_step(step, context)
         following = next_position(plan, position, outcome)
+    except LimitReached as limit:
+        result.paused = Snooze(limit.until, limit.reason)
+        return None
     except StepError as error:
         if step.on_error != "continue":
             result.failed_step, result.error = step.key, error

@@ -66,7 +66,9 @@ class StepRunAnswer(BaseModel):
     input_tokens: int
     output_tokens: int
     cost: float
-    confidence: float | None
+    confidence: float | None = Field(description="From 0 to 1, where a language model answered.")
+    confidence_by: str = Field(description="How the confidence was found: logprobs, samples or stated.")
+    model: str = Field(description="The language model that answered.")
     finished_at: datetime
 
 
@@ -88,6 +90,33 @@ class ChildAnswer(BaseModel):
     state: State
 
 
+class ModelCallAnswer(BaseModel):
+    """A call to a language model, while it is kept. Cached ones were answered from memory, at no cost."""
+
+    at: datetime
+    step: str
+    run: int
+    attempt: int
+    purpose: str = Field(description="answer, repair or sample.")
+    connection: str
+    model: str
+    cached: bool
+    error: str | None
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    cost: float = Field(description="US dollars.")
+    seconds: float
+
+
+class UsageAnswer(BaseModel):
+    """What a job took of language models, in tokens and US dollars."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float
+
+
 class JobStoryAnswer(JobAnswer):
     """One job with its history, oldest first, and a plain-words explanation of where it stands."""
 
@@ -97,6 +126,8 @@ class JobStoryAnswer(JobAnswer):
     step_runs: list[StepRunAnswer]
     events: list[EventAnswer]
     children: list[ChildAnswer]
+    model_calls: list[ModelCallAnswer]
+    usage: UsageAnswer
 
 
 class JobPageAnswer(BaseModel):

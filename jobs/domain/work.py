@@ -7,6 +7,7 @@ from uuid import UUID
 
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
+from workflows.domain.calls import ModelCall
 from workflows.domain.outcomes import Record, Usage
 
 
@@ -60,6 +61,17 @@ class StepRecord:
     error: dict[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
     confidence: float | None = None
+    confidence_by: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call to a language model as it will be stored, and the step that made it."""
+
+    position: int
+    key: str
+    call: ModelCall
 
 
 @dataclass(slots=True)
@@ -73,6 +85,7 @@ class Report:
     position: int
     at: datetime
     steps: list[StepRecord] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
     children: list[NewJob] = field(default_factory=list)
     ending: Transition | None = None
     step_key: str = ""

@@ -105,6 +105,8 @@ class StepRun(models.Model):
     output_tokens = models.PositiveIntegerField(default=0)
     cost = models.FloatField(default=0.0)
     confidence = models.FloatField(null=True)
+    confidence_by = models.CharField(max_length=10, blank=True, default="")
+    model = models.CharField(max_length=200, blank=True, default="")
     finished_at = models.DateTimeField()
 
     class Meta:

@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Any
 
 from jobs.domain import transitions
+from jobs.domain.redaction import redact
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
-from jobs.domain.work import ClaimedJob, Report, StepRecord
+from jobs.domain.work import CallRecord, ClaimedJob, Report, StepRecord
 from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import bound, emit, rebind
 from tenants.domain.connections import Connection, Gate, LimitReached, OpenGate
+from workflows.domain.calls import ModelCall, Recall, recall_nothing
 from workflows.domain.outcomes import (
     Done,
     Outcome,
@@ -49,6 +51,7 @@ class Task:
     policies: tuple[RetryPolicy | None, ...]
     connections: Mapping[str, Connection] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
+    recall: Recall = recall_nothing
     record: Record = field(default_factory=dict)
     step: PlannedStep | None = None
     step_started: float | None = None
@@ -59,8 +62,8 @@ class Task:
         chain = (step.retry if step else None, *self.policies)
         return next((policy for policy in chain if policy is not None), RetryPolicy())
 
-    def context(self, position: int, now: datetime) -> StepContext:
-        """Return what the step at `position` may see."""
+    def context(self, position: int, now: datetime, calls: list[ModelCall]) -> StepContext:
+        """Return what the step at `position` may see; its calls to language models are added to `calls`."""
         job = self.job
         return StepContext(
             payload=job.payload,
@@ -80,6 +83,9 @@ class Task:
             record=self.record,
             connections=self.connections,
             gate=self.gate,
+            redacted=self.plan.redacted,
+            calls=calls,
+            recall=self.recall,
         )
 
 
@@ -130,9 +136,10 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
     task.step, task.step_started = step, time.monotonic()
     job, tenant = task.job, task.tenant.get("slug")
     rebind(tenant=tenant, job=job.uid, attempt=job.attempt, step=step.key, correlation_id=job.correlation_id)
-    start = time.perf_counter()
+    start, calls = time.perf_counter(), list[ModelCall]()
+    position = report.position
     try:
-        outcome = step.runner.run(task.context(report.position, now))
+        outcome = step.runner.run(task.context(position, now, calls))
         following = next_position(task.plan, report.position, outcome)
         _apply(task, step, report, outcome, following, start)
     except StepError as error:
@@ -141,6 +148,12 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
         report.ending = transitions.snoozed(until=limit.until, reason=limit.reason)
     except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours: kept on the job
         _fail(task, step, report, failure_of(error), start)
+    finally:
+        # What was asked of models is kept and counted, whatever came of it.
+        report.calls += [
+            CallRecord(position, step.key, call)
+            for call in redact(calls, task.plan.redacted, (job.payload, *job.outputs.values()))
+        ]
 
 
 def _apply(task: Task, step: PlannedStep, report: Report, outcome: Outcome, following: int, start: float) -> None:
@@ -181,6 +194,8 @@ def _record(
             error=error,
             usage=done.usage,
             confidence=done.confidence,
+            confidence_by=done.confidence_by,
+            model=done.model,
         )
     )
     task.job.outputs[step.key] = output

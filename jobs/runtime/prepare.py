@@ -7,9 +7,12 @@ from pydantic import ValidationError
 from jobs.domain.work import ClaimedJob, Report
 from jobs.models import Queue
 from jobs.runtime.execute import Task, failed, failure_of
+from jobs.runtime.recall import recall_for
 from taskflow.lib.cache import remember
 from taskflow.lib.clock import utcnow
+from tenants.domain.connections import Connection
 from tenants.models import Tenant
+from tenants.services.connections import connections_of
 from workflows.domain.outcomes import PermanentError
 from workflows.domain.retry import RetryPolicy
 from workflows.kinds.base import ConfigError
@@ -32,13 +35,27 @@ def prepare(job: ClaimedJob) -> Task | Report:
         broken = PermanentError(f"The workflow's version cannot run on this worker: {error}")
         ending = failed(task, None, failure_of(broken))
         return Report(job=job, position=job.position, at=utcnow(), ending=ending)
-    return Task(job, plan, _tenant(job.tenant_id), queue, (job_policy, plan.retry_policy, queue_policy))
+    policies = (job_policy, plan.retry_policy, queue_policy)
+    return Task(
+        job,
+        plan,
+        _tenant(job.tenant_id),
+        queue,
+        policies,
+        connections=_connections(job.tenant_id),
+        recall=recall_for(job.tenant_id),
+    )
 
 
 @remember(seconds=5)
 def _queue(queue_id: int) -> tuple[str, RetryPolicy | None]:
     slug, policy = Queue.objects.values_list("slug", "retry_policy").get(pk=queue_id)
     return slug, None if policy is None else RetryPolicy.model_validate(policy)
+
+
+@remember(seconds=5)
+def _connections(tenant_id: int) -> dict[str, Connection]:
+    return connections_of(tenant_id)
 
 
 @remember(seconds=5)

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from jobs.models import EngineTick
 from jobs.services import bulk, intake, leases, rescue
+from jobs.services.llm import prune_llm
 from jobs.services.submit import prune_idempotency_keys
 from taskflow.lib.telemetry import emit, span
 
@@ -37,6 +38,7 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         prune_idempotency_keys(now=now)
         leases.prune_leases(before=now - KEEP_LEASES)
         intake.prune_uploads(now=now)
+        prune_llm(now=now, keep_days=settings.LLM_AUDIT_DAYS)
     return True
 
 

@@ -17,6 +17,7 @@ from jobs.domain.submission import SubmissionError
 from jobs.domain.transitions import Transition
 from jobs.domain.work import ClaimedJob, Report, StepRecord
 from jobs.models import Attempt, Event, Job, StepRun
+from jobs.services.llm import record_calls
 from jobs.services.submit import submit_jobs
 from taskflow.lib.db import batches, database_time, in_transaction, insert_rows
 from taskflow.lib.fields import dump_json
@@ -36,6 +37,8 @@ STEP_COLUMNS = (
     "output_tokens",
     "cost",
     "confidence",
+    "confidence_by",
+    "model",
     "finished_at",
 )
 ATTEMPT_COLUMNS = (
@@ -87,7 +90,7 @@ def _write_held(reports: Sequence[Report], worker: str, now: datetime) -> list[R
         steps = [step for step in report.steps if (job.id, step.position, job.run_number) not in written]
         if len(steps) < len(report.steps):
             # This very report was committed before the connection broke, and its sub-jobs with it.
-            report.steps, report.children = steps, []
+            report.steps, report.children, report.calls = steps, [], []
     _write(kept, worker, now)
     _log_lost([report.job for report in reports if report.job.id not in held], worker, now)
     return kept
@@ -123,6 +126,7 @@ def _write(reports: Sequence[Report], worker: str, now: datetime) -> None:
     for report in reports:
         if report.children:
             _spawn(report, now)
+    record_calls([report for report in reports if report.calls])
 
 
 def cancel_requested(ids: Sequence[int], now: datetime) -> None:
@@ -219,6 +223,8 @@ def _step_row(job: ClaimedJob, step: StepRecord) -> tuple[object, ...]:
         step.usage.output_tokens,
         step.usage.cost,
         step.confidence,
+        step.confidence_by,
+        step.model,
         database_time(step.finished_at),
     )
 

@@ -8,7 +8,16 @@ from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Attempt, BulkAction, Event, Job, Queue, StepRun
 from taskflow.lib.clock import utcnow
-from tests.factories import Cast, make_job, make_lane, make_lease, make_queue, make_workflow
+from tests.factories import (
+    Cast,
+    make_job,
+    make_lane,
+    make_lease,
+    make_llm_call,
+    make_llm_usage,
+    make_queue,
+    make_workflow,
+)
 from workflows.models import Sample, Workflow
 
 RECEIPT_FIELDS = [
@@ -38,6 +47,13 @@ TRACEBACK = """Traceback (most recent call last):
     response = self.client.send(request)
 ConnectTimeout: accounting.example did not answer within 10 s
 """
+LLM_PROMPT = """[system]
+You read one text and note down what it says. Guess nothing: what it does not say is null.
+
+[user]
+<data-x>[redacted]
+OJC MARKETING SDN BHD
+TOTAL 193.00</data-x>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,10 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     make_lease(age=3, host="worker-2", slots=10, running=4)
     make_lease(age=90, host="worker-3", slots=10)
     make_lease(age=600, host="worker-0", ended_at=now - timedelta(minutes=9), end_reason="stopped")
+    for days in range(3):
+        day = (now - timedelta(days=days)).date()
+        make_llm_usage(receipts, day=day, calls=120 - 30 * days, cached=12, failed=days, cost=0.41 / (days + 1))
+        make_llm_usage(tickets, day=day, model="claude-haiku-4-5", connection="claude", calls=40, cost=0.18)
     BulkAction.objects.create(
         tenant=cast.tenant,
         kind="retry",
@@ -115,6 +135,9 @@ def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
         step_run(job, position, output, start + timedelta(seconds=position + 2), cost=0.0021 if position == 0 else 0.0)
     log(job, start + timedelta(seconds=4), [("succeeded", "SUCCEEDED", "worker-1:41", None)])
     attempt(job, 1, "succeeded", start)
+    asked = {"at": start + timedelta(seconds=1), "step_key": "extract", "cost": 0.0021}
+    make_llm_call(job, **asked, error="ModelUnavailable: The model provider of 'default' answered 503.", answer="")
+    make_llm_call(job, **asked, prompt=LLM_PROMPT, answer='{"company": "OJC", "total": 193.0, "confidence": 0.9}')
     make_job(workflow, State.SUCCEEDED, now=start, parent=job, correlation_id=job.correlation_id)
     return job
 
@@ -152,7 +175,8 @@ def failed_job(workflow: Workflow, now: datetime) -> Job:
 def step_run(job: Job, position: int, output: Any, at: datetime, *, cost: float = 0.0) -> StepRun:
     """Record a finished step."""
     key = job.version.steps.get(position=position).key
-    tokens: dict[str, Any] = {"input_tokens": 812, "output_tokens": 64} if cost else {}
+    by_model = {"confidence": 0.93, "confidence_by": "logprobs", "model": "gpt-4o-mini"}
+    tokens: dict[str, Any] = {"input_tokens": 812, "output_tokens": 64, **by_model} if cost else {}
     return StepRun.objects.create(
         job=job,
         position=position,

@@ -106,6 +106,8 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "job-dead": (operator, f"/admin/jobs/job/{scene.failed.uid}/change/"),
         "job-running": (operator, f"/admin/jobs/job/{scene.running.uid}/change/"),
         "job-succeeded": (operator, f"/admin/jobs/job/{scene.succeeded.uid}/change/"),
+        "llm-usage": (operator, "/admin/jobs/llmusage/"),
+        "llm-usage-empty": (empty, "/admin/jobs/llmusage/"),
         "job-waiting": (operator, f"/admin/jobs/job/{scene.waiting.uid}/change/"),
         "job-retry": (operator, f"/admin/jobs/job/{scene.failed.uid}/retry/"),
         "queues": (operator, "/admin/jobs/queue/"),

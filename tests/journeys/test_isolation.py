@@ -7,6 +7,7 @@ what its parameters are, or that the model belongs to nobody.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -32,14 +33,27 @@ from jobs.models import (
     Job,
     Lane,
     ListImport,
+    LlmAnswer,
     Queue,
     StepRun,
     WorkerLease,
 )
 from jobs.services.intake import receive_list
+from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
-from tests.factories import NOW, Cast, make_cast, make_job, make_lease, make_user, make_workflow
+from tests.factories import (
+    NOW,
+    Cast,
+    make_cast,
+    make_connection,
+    make_job,
+    make_lease,
+    make_llm_call,
+    make_llm_usage,
+    make_user,
+    make_workflow,
+)
 from workflows.models import Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
@@ -51,6 +65,7 @@ TENANT_PATHS = {
     "tenants.Tenant": "pk",
     "tenants.Membership": "tenant",
     "tenants.ApiKey": "tenant",
+    "tenants.Connection": "tenant",
     "workflows.Workflow": "tenant",
     "workflows.WorkflowVersion": "workflow__tenant",
     "workflows.Step": "version__workflow__tenant",
@@ -66,6 +81,9 @@ TENANT_PATHS = {
     "jobs.ListImport": "tenant",
     "jobs.ImportedRow": "workflow__tenant",
     "jobs.ImportProblem": "list_import__tenant",
+    "jobs.LlmAnswer": "tenant",
+    "jobs.LlmCall": "tenant",
+    "jobs.LlmUsage": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -151,8 +169,23 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
     imports = [furnish_import(workflow, slug, state) for state in (ImportState.NEW, ImportState.PAUSED)]
+    make_llm_call(job, prompt=slug, answer=slug, model=slug, connection=slug, error=slug)
+    usage = make_llm_usage(workflow, model=slug, connection=slug, day=utcnow().date())
+    LlmAnswer.objects.create(
+        tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
+    )
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    rows: list[Model] = [cast.tenant, key, workflow, job, action, imports[0], Lane.objects.get(tenant=cast.tenant)]
+    make_connection(cast.tenant, slug=f"llm-of-{slug}", name=slug, secrets={"api_key": slug})
+    rows: list[Model] = [
+        cast.tenant,
+        key,
+        workflow,
+        job,
+        action,
+        imports[0],
+        usage,
+        Lane.objects.get(tenant=cast.tenant),
+    ]
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
     return Belongings(cast, ids, workflow, job, clear)

@@ -87,6 +87,7 @@ def test_a_server_must_be_new_enough_and_know_the_time_zones(monkeypatch, found,
 def test_the_production_settings_pass_the_deployment_checks() -> None:
     env = os.environ | {
         "ALLOWED_HOSTS": "taskflow.example.com",
+        "ENCRYPTION_KEYS": "b25seS1mb3ItY2hlY2tzLTAxMjM0NTY3ODktYWJjZGU=",
         "HTTPS": "true",
         "BROKER_URL": "redis://127.0.0.1:6379/0",
     }

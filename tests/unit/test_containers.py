@@ -54,7 +54,7 @@ def test_every_role_waits_for_what_it_needs(name: str) -> None:
             assert SERVICES[other]["restart"] == "no"
 
 
-@pytest.mark.parametrize("secret", ["SECRET_KEY", "MYSQL_PASSWORD"])
+@pytest.mark.parametrize("secret", ["SECRET_KEY", "ENCRYPTION_KEYS", "MYSQL_PASSWORD"])
 def test_no_secret_has_a_default(secret: str) -> None:
     uses = re.findall(rf"\$\{{{secret}([^}}]*)\}}", (ROOT / "docker-compose.yml").read_text())
     assert uses

@@ -16,15 +16,26 @@ class Usage:
     output_tokens: int = 0
     cost: float = 0.0
 
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens, self.cost + other.cost
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step is finished. `output` joins the job's record; `goto` names a later step to go on with."""
+    """The step is finished. `output` joins the job's record; `goto` names a later step to go on with.
+
+    `confidence` is from 0 to 1, and `confidence_by` how it was found (logprobs, samples, stated); `model` is the
+    language model that answered.
+    """
 
     output: Record
     goto: str | None = None
     confidence: float | None = None
     usage: Usage = Usage()
+    confidence_by: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ from pydantic import ValidationError
 
 from workflows.domain.definition import problems_of
 from workflows.kinds.base import ConfigError, StepKind
+from workflows.kinds.classify import Classify
 from workflows.kinds.extract import Extract
+from workflows.kinds.generate import Generate
 from workflows.kinds.http import Http
 from workflows.kinds.python import Python
 from workflows.kinds.route import Router
+from workflows.kinds.score import Score
 from workflows.kinds.spawn import Spawner
 from workflows.kinds.transform import Transform
 from workflows.kinds.validate import Validate
@@ -39,10 +42,13 @@ def make_runner(kind: str, config: Any) -> StepKind[Any]:
     return found(typed)
 
 
+register(Classify)
 register(Extract)
+register(Generate)
 register(Http)
 register(Python)
 register(Router)
+register(Score)
 register(Spawner)
 register(Transform)
 register(Validate)

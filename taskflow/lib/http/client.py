@@ -97,7 +97,7 @@ class HttpClient:
         raise CallRefused(f"{_name(call)} was redirected more than {MAX_REDIRECTS} times.")
 
     def _exchange(self, call: Call) -> Answer:
-        url = self._checked(call.url)
+        url = self.check(call.url)
         request = _request(call, url)
         try:
             response = self.pool.handle_request(request)
@@ -112,12 +112,17 @@ class HttpClient:
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise Unreachable(f"{_name(call)} failed: {str(error) or type(error).__name__}") from None
 
-    def _checked(self, text: str) -> httpx2.URL:
+    def check(self, text: str) -> httpx2.URL:
+        """Read a URL that calls may go to, as far as that shows without looking its name up. Raises CallRefused."""
         url = parse_url(text)
-        address = literal_address(url.raw_host.decode("ascii"))
-        if address is not None:
-            check_address(url.host, address, self.allow)
+        self.check_host(url.raw_host.decode("ascii"))
         return url
+
+    def check_host(self, host: str) -> None:
+        """Raise CallRefused where `host` spells out an address that connections may not go to."""
+        address = literal_address(host)
+        if address is not None:
+            check_address(host, address, self.allow)
 
 
 def parse_url(text: str) -> httpx2.URL:
@@ -168,14 +173,14 @@ def _read(call: Call, response: httpcore2.Response) -> Answer:
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     encoding = headers.get("content-encoding", "identity").strip().lower()
     body = bytearray()
-    for part in _decoded(response.iter_stream(), encoding, call.max_bytes):
+    for part in decoded(response.iter_stream(), encoding, call.max_bytes):
         body += part
         if len(body) > call.max_bytes:
             raise AnswerTooLarge(f"{_name(call)} answered with more than {call.max_bytes} bytes.")
     return Answer(response.status, headers, bytes(body), call.url)
 
 
-def _decoded(parts: Iterable[bytes], encoding: str, limit: int) -> Iterator[bytes]:
+def decoded(parts: Iterable[bytes], encoding: str, limit: int) -> Iterator[bytes]:
     """Decode `parts`, never making more than a byte over `limit` of one: a few bytes can unpack to gigabytes."""
     if encoding in ("", "identity"):
         yield from parts

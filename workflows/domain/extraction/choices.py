@@ -41,12 +41,18 @@ def count_phrases(text: str, phrases: Phrases) -> int:
     return len({" ".join(match[0].lower().split()) for match in phrases.all(text)})
 
 
-def choose(text: str, choices: Sequence[Choice]) -> str | None:
-    """Return the value with the most points, the first of equals; None when no value has any."""
+def points_of(text: str, choices: Sequence[Choice]) -> dict[str, float]:
+    """Return the points of every value."""
     hashed = set(map(hash_words, set(list_words(text)))) if any(choice.hashes for choice in choices) else set()
     totals: dict[str, float] = {}
     for choice in choices:
         found = count_phrases(text, choice.phrases) + len(choice.hashes & hashed)
         totals[choice.value] = totals.get(choice.value, 0.0) + choice.base + choice.points * found
+    return totals
+
+
+def choose(text: str, choices: Sequence[Choice]) -> str | None:
+    """Return the value with the most points, the first of equals; None when no value has any."""
+    totals = points_of(text, choices)
     best = max(totals, key=lambda value: totals[value], default=None)
     return best if best is not None and totals[best] > 0 else None

@@ -14,6 +14,7 @@ from workflows.domain.extraction.money import CURRENCIES, Currency
 from workflows.domain.extraction.names import LEGAL_FORMS
 from workflows.domain.extraction.values import FieldType
 from workflows.kinds.base import StepConfig
+from workflows.kinds.llm.settings import BY_HELP, By, LlmSettings
 
 Words = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
 PatternText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -224,7 +225,10 @@ class FieldConfig(StepConfig):
     )
     order: DateOrder = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
     clean: Clean = Field(default_factory=Clean, title="Clean")
-    rules: tuple[Rule, ...] = Field(title="Rules", min_length=1, description="The first that finds a value counts.")
+    choices: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        (), title="One of", max_length=200, description="Empty: anything. For texts."
+    )
+    rules: tuple[Rule, ...] = Field((), title="Rules", description="The first that finds a value counts.")
 
 
 class ExtractConfig(StepConfig):
@@ -238,3 +242,6 @@ class ExtractConfig(StepConfig):
         2.0, gt=0, le=60, title="Time for patterns", description="Seconds all patterns may take for one text."
     )
     fields: tuple[FieldConfig, ...] = Field(title="Fields", min_length=1, max_length=100)
+    by: By = Field(By.RULES, title="Found by", description=BY_HELP)
+    instruction: str = Field("", title="Instruction", max_length=20_000, description="A template; for the model.")
+    llm: LlmSettings = Field(default_factory=LlmSettings, title="Language model")

@@ -1,0 +1,39 @@
+"""Signing what is sent to other systems by the Standard Webhooks scheme (standardwebhooks.com, version 1.0.0).
+
+Three headers go along: `webhook-id` (the same at every repetition), `webhook-timestamp` (seconds since 1970) and
+`webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over `ID.TIMESTAMP.BODY`. The key is what follows `whsec_` in
+the secret, read as base64.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import datetime
+
+PREFIX = "whsec_"
+#: The scheme asks for keys of 24 to 64 bytes.
+SIZES = range(24, 65)
+
+
+def read_secret(text: str) -> bytes:
+    """Return the key a secret holds. Raises ValueError with the form it must have."""
+    try:
+        key = base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) not in SIZES:
+        raise ValueError(f"must be {PREFIX} and 24 to 64 bytes as base64")
+    return key
+
+
+def sign(secret: str, *, message_id: str, now: datetime, body: bytes) -> dict[str, str]:
+    """Return the headers that go along with `body`. Raises ValueError for a secret that is none."""
+    timestamp = str(int(now.timestamp()))
+    signed = b".".join((message_id.encode(), timestamp.encode(), body))
+    digest = hmac.new(read_secret(secret), signed, hashlib.sha256).digest()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
