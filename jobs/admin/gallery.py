@@ -16,8 +16,10 @@ from jobs.admin.pages import render_page
 from jobs.domain.submission import SubmissionError
 from jobs.services.samples import submit_samples
 from taskflow.lib.clock import utcnow
+from tenants.domain.connections import ConnectionUnusable, llm_connection
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
+from tenants.services.connections import connections_of
 from workflows.domain.definition import SLUG
 from workflows.kinds.registry import KINDS
 from workflows.models import Workflow
@@ -100,6 +102,7 @@ class GalleryPages:
             samples=[_sample(sample) for sample in starter.definition.samples or ()],
             form=form,
             may_install=may_install,
+            model=_language_model(tenant),
             taken=initial["slug"] != starter.slug,
         )
 
@@ -126,6 +129,14 @@ def _install(request: HttpRequest, tenant: Tenant, starter: Starter, form: Insta
         return HttpResponseRedirect(reverse("admin:jobs_job_of", args=[workflow.slug]))
     messages.success(request, f"{workflow.name} is installed as a draft. Publish it to use it.")
     return HttpResponseRedirect(reverse("admin:workflows_workflow_change", args=[workflow.pk]))
+
+
+def _language_model(tenant: Tenant) -> str:
+    """Return the name of the language model's connection that steps of this tenant use; empty for none."""
+    try:
+        return llm_connection(connections_of(tenant.pk)).slug
+    except ConnectionUnusable:
+        return ""
 
 
 def _kind(name: str) -> str:

@@ -87,7 +87,7 @@ class ListImportAdmin(TenantScopedAdmin):
         return render_page(
             request,
             "list_import",
-            title=found.filename,
+            title="Import",
             zone=zone_of(found.tenant),
             part="parts/list_import_progress",
             found=found,
@@ -121,7 +121,7 @@ class ListImportAdmin(TenantScopedAdmin):
         return render_page(
             request,
             "list_mapping",
-            title=found.filename,
+            title="Import a list",
             zone=zone_of(found.tenant),
             found=found,
             form=form,

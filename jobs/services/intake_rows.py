@@ -64,7 +64,8 @@ class Reader:
             return ReadyRow(row, {}, "", 0, f"It is larger than {settings.MAX_PAYLOAD_BYTES:,} bytes.")
         if not self.key_column:
             return ReadyRow(row, payload, _hash(f"row:{dump_json(dict(sorted(payload.items())))}"), len(encoded))
-        key = str(row.values.get(self.key_column) or "").strip()
+        value = row.values.get(self.key_column)
+        key = "" if value is None else str(value).strip()
         if not key:
             return ReadyRow(row, {}, "", 0, f"It has no value in the key column '{self.key_column}'.")
         return ReadyRow(row, payload, _hash(f"key:{key}"), len(encoded))

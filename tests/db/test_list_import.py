@@ -106,6 +106,11 @@ def test_with_a_key_column_a_row_is_the_same_by_its_key(tickets: Workflow) -> No
     assert counts(run(tickets, "Id,Question\n8,Changed\n9,New\n", key_column="Id")) == (2, 1, 1, 0)
 
 
+def test_a_key_of_zero_is_a_key(tickets: Workflow) -> None:
+    done = run(tickets, b'{"id": 0, "text": "a"}\n{"id": null, "text": "b"}\n', key_column="id")
+    assert counts(done) == (2, 1, 0, 1)
+
+
 def test_rows_of_another_workflow_are_others(tickets: Workflow, acme: Cast) -> None:
     run(tickets, rows(3))
     other = make_workflow(acme.tenant, "other", version={"fields": FIELDS})
