@@ -37,7 +37,9 @@ def present_virtual_time(lanes: Sequence[LaneShare]) -> float:
 def in_turn(lanes: Sequence[LaneShare]) -> list[LaneShare]:
     """Return the lanes that have work in the order they are served, idle ones lifted to the present virtual time."""
     present = present_virtual_time(lanes)
-    lifted = [replace(lane, virtual_time=max(lane.virtual_time, present)) if lane.idle else lane for lane in lanes]
+    lifted = [
+        replace(lane, virtual_time=present) if lane.idle and lane.virtual_time < present else lane for lane in lanes
+    ]
     return sorted(lifted, key=turn)
 
 

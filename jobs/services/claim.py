@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from jobs.domain.chunks import CHUNK_JOBS, Candidate, Room, Taking
-from jobs.domain.fairness import LaneShare, charge, in_turn, keep_up, lags, turn
+from jobs.domain.fairness import LaneShare, charge, keep_up, lags, turn
 from jobs.domain.states import EventKind, State
 from jobs.domain.work import ClaimedJob
 from jobs.models import Event, Queue, StepRun
 from jobs.services import claim_sql as sql
-from jobs.services.submit import ensure_lane
+from jobs.services.standings import Standings
 from taskflow.lib.clock import utcnow
 from taskflow.lib.db import database_time, in_transaction, insert_rows
 from taskflow.lib.telemetry import emit, span
@@ -28,6 +28,8 @@ MORE_LANES = 16
 CLOCKS_APART = timedelta(seconds=5)
 EVENT_COLUMNS = ("job_id", "at", "kind", "state", "attempt", "actor")
 Expect = Callable[[int, int], float]
+#: A lane, its new virtual time, and whether nothing is left in it.
+Move = tuple[int, float, bool]
 
 
 @dataclass(slots=True)
@@ -43,13 +45,15 @@ class Claim:
 class Claimant:
     """Who claims: the lease its jobs will point to, its name for the log, and how long jobs are expected to take.
 
-    `expect(version_id, position)` answers in seconds. `clock` is read when the locks are held.
+    `expect(version_id, position)` answers in seconds. `clock` is read when the locks are held. `standings` is what it
+    remembers of its queue.
     """
 
     lease_id: int
     label: str
     expect: Expect
     clock: Callable[[], datetime] = utcnow
+    standings: Standings = field(default_factory=Standings)
 
 
 @dataclass(slots=True)
@@ -68,11 +72,13 @@ def claim_jobs(*, queue_id: int, claimant: Claimant, room: Room, now: datetime) 
     Returns an empty claim when nothing is due, the queue or lane is paused, or every cap is reached.
     """
     queue = sql.open_queue(queue_id)
-    if queue is None or not (tenants := sql.due_tenants(queue_id)):
+    if queue is None:
         return Claim()
-    with span("engine.claim", queue=queue.slug) as fields:
-        claim = in_transaction(lambda: _claim(queue, tenants, claimant, room, now))
-        fields.update(taken=len(claim.jobs), lanes=claim.lanes, empty=not claim.jobs)
+    standings, claim = claimant.standings, Claim()
+    if standings.remembers(queue_id, now):
+        claim = _claim_from(queue, standings.read_front(), claimant, room, now)
+    if not claim.jobs:
+        claim = _claim_from(queue, standings.look(queue_id, now), claimant, room, now)
     if claim.jobs:
         _load_outputs(claim.jobs)
         waits = [max((now - job.due_at).total_seconds(), 0.0) for job in claim.jobs]
@@ -80,19 +86,35 @@ def claim_jobs(*, queue_id: int, claimant: Claimant, room: Room, now: datetime) 
     return claim
 
 
-def _claim(queue: sql.QueueNow, tenants: Sequence[int], claimant: Claimant, room: Room, now: datetime) -> Claim:
+def _claim_from(
+    queue: sql.QueueNow, lanes: Sequence[LaneShare], claimant: Claimant, room: Room, now: datetime
+) -> Claim:
+    if not lanes:
+        return Claim()
+    with span("engine.claim", queue=queue.slug) as fields:
+        claim, moves = in_transaction(lambda: _claim(queue, lanes, claimant, room, now))
+        claimant.standings.move(moves)
+        fields.update(taken=len(claim.jobs), lanes=claim.lanes, empty=not claim.jobs)
+    return claim
+
+
+def _claim(
+    queue: sql.QueueNow, lanes: Sequence[LaneShare], claimant: Claimant, room: Room, now: datetime
+) -> tuple[Claim, list[Move]]:
     limit = _queue_allows(queue.id, now) if queue.limited else CHUNK_JOBS
     if limit <= 0:
-        return Claim()
-    lanes = in_turn(_lanes(queue.id, tenants))
+        return Claim(), []
     picks = _pick_in_turn(queue.id, lanes, Taking(room), limit, claimant)
     # A job starts when its place is free, not when somebody began to wait for the lock: by the log's own times, too, no
     # cap is exceeded.
     jobs = _take(picks, claimant, max(claimant.clock(), now))
+    moves = _moves(picks, jobs)
+    sql.charge_lanes(moves)
     if queue.limited and jobs:
         Queue.objects.filter(pk=queue.id, rate__isnull=False).update(rate_tokens=F("rate_tokens") - len(jobs))
     left = any(pick.left and not pick.capped for pick in picks) or len(lanes) > len(picks)
-    return Claim(jobs, more=(left and 0 < len(jobs) < limit) or len(jobs) == CHUNK_JOBS, lanes=len(picks))
+    more = (left and 0 < len(jobs) < limit) or len(jobs) == CHUNK_JOBS
+    return Claim(jobs, more=more, lanes=len(picks)), moves
 
 
 def _pick_in_turn(
@@ -130,14 +152,6 @@ def _queue_allows(queue_id: int, now: datetime) -> int:
         Queue.objects.filter(pk=queue_id).update(rate_tokens=tokens, rate_filled_at=filled_at)
         allowed = min(allowed, int(tokens))
     return allowed
-
-
-def _lanes(queue_id: int, tenants: Sequence[int]) -> list[LaneShare]:
-    """Return where the tenants that have work stand, unlocked."""
-    lanes = sql.lanes_of(queue_id, tenants)
-    for tenant_id in set(tenants) - {lane.tenant_id for lane in lanes}:
-        ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
-    return lanes
 
 
 def _lock(lanes: Sequence[LaneShare], *, wait: bool) -> list[LaneShare]:
@@ -189,21 +203,20 @@ def _take(picks: Sequence[_Pick], claimant: Claimant, now: datetime) -> list[Cla
         sql.mark_running([job.id for job in jobs], lease_id=claimant.lease_id, token=token, at=at)
         started = (EventKind.STARTED.value, State.RUNNING.value)
         insert_rows(Event, EVENT_COLUMNS, [(job.id, at, *started, job.attempt, claimant.label) for job in jobs])
-    _charge(picks, jobs)
     return jobs
 
 
-def _charge(picks: Sequence[_Pick], jobs: Sequence[ClaimedJob]) -> None:
-    """Move the lanes on that were served, and those their cap kept from it."""
+def _moves(picks: Sequence[_Pick], jobs: Sequence[ClaimedJob]) -> list[Move]:
+    """Return where the lanes stand that were served, and those their cap kept from it."""
     served = [pick.lane for pick in picks if pick.chosen]
-    moves = []
+    moves: list[Move] = []
     for pick in picks:
         lane = pick.lane
         seconds = sum(job.expected for job in jobs if job.lane_id == lane.id)
         moved = charge(lane, seconds) if pick.chosen else keep_up(lane, served)
         if pick.chosen or not pick.left or moved > lane.virtual_time:
             moves.append((lane.id, moved, not pick.left))
-    sql.charge_lanes(moves)
+    return moves
 
 
 def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:

@@ -12,6 +12,7 @@ from jobs.domain.states import FINAL, State
 from jobs.domain.submission import NewJob
 from jobs.models import Job, Queue
 from jobs.services.queues import pause_queue, resume_queue
+from jobs.services.standings import FEW_LANES
 from jobs.services.submit import submit_jobs
 from taskflow.lib.clock import utcnow
 from tests.chaos import conftest as chaos
@@ -92,6 +93,13 @@ def test_eight_processes_run_every_job_once(eight: Fleet) -> None:
     queue = make_queue("open")
     workflows = [make_workflow(make_tenant(), steps=STEPS, queue="open") for _ in range(3)]
     run(eight, queue, workflows, scaled(5000))
+
+
+def test_eight_processes_run_every_job_of_many_tenants_once(eight: Fleet) -> None:
+    """With more lanes than are looked for at each claim, each process goes by what it remembers."""
+    queue = make_queue("many")
+    workflows = [make_workflow(make_tenant(), steps=STEPS, queue="many") for _ in range(FEW_LANES + 30)]
+    run(eight, queue, workflows, scaled(2400))
 
 
 def test_eight_processes_never_exceed_a_cap(eight: Fleet) -> None:
