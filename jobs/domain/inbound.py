@@ -57,9 +57,9 @@ BOUNCERS = ("mailer-daemon", "postmaster", "mail-daemon")
 def why_ignore(mail: Mail, *, own: Iterable[str], mark: str, automatic: bool, envelope: str | None = None) -> str:
     """Return why a message is left alone, or an empty text. RFC 3834 names what robots put on their mail.
 
-    `own` are the mailbox's addresses, `mark` what our own mail carries in X-Loop, `envelope` the return path as the
-    door told it (empty for none). With `automatic` mass mail and mail of programs is taken; answers of robots,
-    bounces and loops never are.
+    `own` are the mailbox's addresses, `mark` what mail of the tenant's own workflows carries in X-Loop, `envelope` the
+    return path as the door told it (empty for none). With `automatic` mass mail and mail of programs is taken; answers
+    of robots, bounces and loops never are.
     """
     return _loop(mail, {address.lower() for address in own}, mark) or _robot(mail, envelope) or _mass(mail, automatic)
 
@@ -69,7 +69,7 @@ def _loop(mail: Mail, own: set[str], mark: str) -> str:
         return f"It comes from the mailbox's own address, {mail.sender}: a loop."
     marks = " ".join(mail.headers.get("x-loop", ())).lower()
     if marks and (mark.lower() in marks or any(address in marks for address in own)):
-        return "It went through this mailbox before (X-Loop): a loop."
+        return "One of your own workflows sent it (X-Loop): a loop."
     if len(mail.headers.get("received", ())) > MOST_HOPS:
         return f"It went through more than {MOST_HOPS} servers: a loop."
     return ""

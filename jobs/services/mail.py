@@ -74,7 +74,9 @@ def take_message(
 
 def _why_not(mailbox: Mailbox, mail: Mail, envelope: str | None) -> str:
     own = [mailbox.address] if mailbox.address else []
-    reason = why_ignore(mail, own=own, mark=str(mailbox.uid), automatic=mailbox.take_automatic, envelope=envelope)
+    reason = why_ignore(
+        mail, own=own, mark=str(mailbox.tenant.uid), automatic=mailbox.take_automatic, envelope=envelope
+    )
     if not reason and not is_allowed(mail.sender, mailbox.allowed_senders.splitlines()):
         return f"{mail.sender or 'A sender without an address'} is not among the senders who may write here."
     return reason

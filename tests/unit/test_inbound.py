@@ -12,7 +12,7 @@ OWN = ["intake@acme.test"]
 
 def reason(*, automatic=False, envelope=None, own=OWN, **headers):
     found = parse_mail(mail("x", **headers))
-    return why_ignore(found, own=own, mark="mark-of-the-mailbox", automatic=automatic, envelope=envelope)
+    return why_ignore(found, own=own, mark="mark-of-the-tenant", automatic=automatic, envelope=envelope)
 
 
 def test_mail_of_people_is_taken():
@@ -25,7 +25,7 @@ def test_mail_of_people_is_taken():
     ("headers", "word"),
     [
         ({"from": "Intake@Acme.test"}, "loop"),
-        ({"x_loop": "MARK-of-the-mailbox"}, "loop"),
+        ({"x_loop": "MARK-of-the-tenant"}, "loop"),
         ({"x_loop": "intake@acme.test"}, "loop"),
         ({"from": "postmaster@example.com"}, "bounce"),
         ({"x_failed_recipients": "a@b.c"}, "bounce"),

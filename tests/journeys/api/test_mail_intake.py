@@ -131,6 +131,15 @@ def test_a_mailbox_may_take_mail_of_programs_but_never_answers_and_bounces(key, 
     assert said(send(key, mail("back", return_path="<>")))[0] == "ignored"
 
 
+def test_what_a_workflow_of_the_tenant_sent_is_a_loop(key, mailbox, acme, globex):
+    Mailbox.objects.update(take_automatic=True)
+    assert said(send(key, mail("x", x_loop=str(acme.tenant.uid)))) == (
+        "ignored",
+        "One of your own workflows sent it (X-Loop): a loop.",
+    )
+    assert said(send(key, mail("x", x_loop=str(globex.tenant.uid))))[0] == "accepted"
+
+
 def test_a_message_that_went_round_and_round_is_a_loop(key, mailbox):
     raw = b"Received: from a by b\r\n" * 60 + mail("x")
     assert "a loop" in said(send(key, raw))[1]
