@@ -308,7 +308,7 @@ def test_an_error_that_is_passed_over_keeps_the_call(process, tenant, llm):
 def test_without_a_connection_the_step_fails_at_once_and_says_what_to_do(process, llm):
     job = run(process, make_tenant(), classify())
     assert failure(job)[:2] == (State.FAILED, "PermanentError")
-    assert "no connection to a language model: add one" in job.error_message
+    assert "no connection to a language model: add one under Settings, Connections" in job.error_message
     assert Event.objects.filter(job=job, kind="retry_scheduled").count() == 0
 
 
