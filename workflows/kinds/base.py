@@ -21,7 +21,6 @@ from workflows.domain.expressions import ROOTS, Expression, ExpressionError, com
 from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
 
-
 NO_LANGUAGE_MODEL = (
     "This step asks a language model, and there is no connection to a language model: add one under Settings, "
     "Connections, then retry the job."
