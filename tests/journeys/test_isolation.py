@@ -35,6 +35,7 @@ from jobs.models import (
     ImportState,
     InboundMessage,
     Job,
+    Join,
     Lane,
     ListImport,
     LlmAnswer,
