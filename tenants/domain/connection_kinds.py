@@ -44,6 +44,18 @@ class LlmConfig(ConnectionConfig):
         str,
         Field(title="Model", min_length=1, max_length=200, description="For steps that name none."),
     ]
+    input_price: Annotated[
+        float | None,
+        Field(
+            title="Price of reading", ge=0, le=10_000, description="US dollars for a million tokens; empty: as listed."
+        ),
+    ] = None
+    output_price: Annotated[
+        float | None,
+        Field(
+            title="Price of writing", ge=0, le=10_000, description="US dollars for a million tokens; empty: as listed."
+        ),
+    ] = None
 
 
 class OpenAIConfig(LlmConfig):
@@ -144,6 +156,19 @@ class MailConfig(ConnectionConfig):
         return frozenset({"password"}) if self.username else frozenset()
 
 
+class ImapConfig(ConnectionConfig):
+    """A folder on an IMAP server."""
+
+    host: Annotated[str, Field(title="Server", min_length=1, max_length=253, pattern=r"^[^\s/@:\[\]%]+$|^[0-9a-f:.]+$")]
+    port: Annotated[int, Field(title="Port", ge=1, le=65535)] = 993
+    security: Annotated[Literal["tls", "starttls", "none"], Field(title="Encryption")] = "tls"
+    username: Annotated[str, Field(title="User name", min_length=1, max_length=200)]
+    folder: Annotated[str, Field(title="Folder", min_length=1, max_length=200, pattern=r"^[^\r\n\x00]+$")] = "INBOX"
+
+    def secrets_needed(self) -> frozenset[str]:
+        return frozenset({"password"})
+
+
 class ChatConfig(ConnectionConfig):
     """A channel of a chat, reached by the incoming webhook it gave out. The address is the secret."""
 
@@ -219,6 +244,15 @@ KINDS: dict[str, ConnectionKind] = {
         ),
         ConnectionKind(
             "mail", "Mail (SMTP)", Group.MESSAGES, MailConfig, (Secret("password", "Password"),), "host", "Sends mail."
+        ),
+        ConnectionKind(
+            "imap",
+            "Mailbox (IMAP)",
+            Group.MESSAGES,
+            ImapConfig,
+            (Secret("password", "Password"),),
+            "host",
+            "Mail that is taken in.",
         ),
         ConnectionKind("slack", "Slack", Group.MESSAGES, ChatConfig, (CHAT_URL,), "webhook_url", "Posts to a channel."),
         ConnectionKind(

@@ -90,11 +90,13 @@ def served() -> Iterator[str]:
 
 def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
     """Return what to take pictures of: a name, who looks, and the address."""
-    from jobs.models import BulkAction, Lane
+    from jobs.models import BulkAction, InboundMessage, Lane, Mailbox
 
     operator, editor, empty = scene.cast.operator.username, scene.cast.editor.username, "operator@empty.test"
     action, lane = BulkAction.objects.get(), Lane.objects.filter(tenant=scene.cast.tenant).first()
+    mailbox, message = Mailbox.objects.get(), InboundMessage.objects.last()
     assert lane is not None
+    assert message is not None
     return {
         "overview": (operator, "/admin/"),
         "overview-empty": (empty, "/admin/"),
@@ -106,8 +108,21 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "job-dead": (operator, f"/admin/jobs/job/{scene.failed.uid}/change/"),
         "job-running": (operator, f"/admin/jobs/job/{scene.running.uid}/change/"),
         "job-succeeded": (operator, f"/admin/jobs/job/{scene.succeeded.uid}/change/"),
+        "llm-usage": (operator, "/admin/jobs/llmusage/"),
+        "llm-usage-empty": (empty, "/admin/jobs/llmusage/"),
         "job-waiting": (operator, f"/admin/jobs/job/{scene.waiting.uid}/change/"),
         "job-retry": (operator, f"/admin/jobs/job/{scene.failed.uid}/retry/"),
+        "job-new": (operator, "/admin/jobs/job/of/receipts/new/"),
+        "mailboxes": (editor, "/admin/jobs/mailbox/"),
+        "mailboxes-empty": (empty, "/admin/jobs/mailbox/"),
+        "mailbox": (editor, f"/admin/jobs/mailbox/{mailbox.pk}/change/"),
+        "mailbox-new": (editor, "/admin/jobs/mailbox/add/"),
+        "mail-that-came-in": (operator, "/admin/jobs/inboundmessage/"),
+        "mail-message": (operator, f"/admin/jobs/inboundmessage/{message.pk}/change/"),
+        "review": (operator, f"/admin/jobs/review/inbox/?item={scene.reviews[0].uid}"),
+        "review-question": (operator, f"/admin/jobs/review/inbox/?item={scene.reviews[2].uid}"),
+        "review-empty": (empty, "/admin/jobs/review/inbox/"),
+        "review-history": (operator, "/admin/jobs/review/"),
         "queues": (operator, "/admin/jobs/queue/"),
         "queues-whole": (ROOT, "/admin/jobs/queue/"),
         "queue": (ROOT, f"/admin/jobs/queue/{scene.queue.pk}/change/"),
