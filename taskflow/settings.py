@@ -137,8 +137,14 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+#: Where the files of jobs lie: a folder, or any storage Django knows, which web and workers must share.
+FILES_DIR = Path(env.str("FILES_DIR", default=str(VAR_DIR / "files"))).absolute()
+FILE_STORAGE = env.str("FILE_STORAGE", default="django.core.files.storage.FileSystemStorage")
+FILE_STORAGE_OPTIONS = env.json("FILE_STORAGE_OPTIONS", default={})
+if FILE_STORAGE == "django.core.files.storage.FileSystemStorage":
+    FILE_STORAGE_OPTIONS = {"location": str(FILES_DIR), "file_permissions_mode": 0o600} | FILE_STORAGE_OPTIONS
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": FILE_STORAGE, "OPTIONS": FILE_STORAGE_OPTIONS},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -184,6 +190,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "poll-mail": {"task": "jobs.poll_mail", "schedule": 15.0, "options": {"expires": 15}},
+    "prune-files": {"task": "jobs.prune_files", "schedule": 600.0, "options": {"expires": 600}},
 }
 
 # What `manage.py up` starts; the containers use the same numbers.
@@ -205,14 +213,31 @@ CRASH_BUDGET = env.int("CRASH_BUDGET", default=3)
 STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
 #: How long prompts and answers of language models are kept for audit.
 LLM_AUDIT_DAYS = env.int("LLM_AUDIT_DAYS", default=30)
+REVIEW_UNDO_SECONDS = env.float("REVIEW_UNDO_SECONDS", default=8.0)
 #: Modules that register functions for `python` steps.
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
+
+#: What reading one document may take: processor seconds, and memory of its process.
+DOCUMENT_SECONDS = env.float("DOCUMENT_SECONDS", default=30.0)
+DOCUMENT_MEMORY_MB = env.int("DOCUMENT_MEMORY_MB", default=768)
 
 # Limits at the doors.
 #: How long a process may go on accepting a key that another process has revoked.
 API_KEY_CACHE_SECONDS = env.float("API_KEY_CACHE_SECONDS", default=5.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=10 * 1024 * 1024)
 MAX_PAYLOAD_BYTES = env.int("MAX_PAYLOAD_BYTES", default=1024 * 1024)
+#: One file, all of one request, and the files of one job.
+MAX_FILE_BYTES = env.int("MAX_FILE_BYTES", default=25 * 1024 * 1024)
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=50 * 1024 * 1024)
+MAX_FILES = env.int("MAX_FILES", default=20)
+#: Patterns of content types that are taken, as the bytes tell them; `!` in front refuses.
+FILE_TYPES = env.list("FILE_TYPES", default=["*/*", "!application/x-executable"])
+#: How often the folders of mailboxes are looked into.
+MAIL_POLL_SECONDS = env.float("MAIL_POLL_SECONDS", default=60.0)
+#: One uploaded list: its size, the rows of it that are read, and what a workbook may unpack to.
+MAX_LIST_BYTES = env.int("MAX_LIST_BYTES", default=100 * 1024 * 1024)
+MAX_LIST_ROWS = env.int("MAX_LIST_ROWS", default=1_000_000)
+MAX_LIST_UNPACKED_BYTES = env.int("MAX_LIST_UNPACKED_BYTES", default=300 * 1024 * 1024)
 #: CIDR blocks, addresses and host names that outgoing calls may reach besides the public internet.
 OUTGOING_HTTP_ALLOW = env.list("OUTGOING_HTTP_ALLOW", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES

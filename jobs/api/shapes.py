@@ -41,6 +41,23 @@ class JobAnswer(BaseModel):
     finished_at: datetime | None
 
 
+class FileAnswer(BaseModel):
+    """A file of a job; `GET /jobs/{id}/files/{file id}` downloads it. `type` is what its bytes say it is."""
+
+    id: str
+    name: str
+    type: str
+    size: int = Field(description="In bytes.")
+    sha256: str
+    created_at: datetime
+
+
+class CreatedJobAnswer(JobAnswer):
+    """The job, and the files that came with it."""
+
+    files: list[FileAnswer]
+
+
 class AttemptAnswer(BaseModel):
     """One try at running the job; listed when it has ended."""
 
@@ -126,6 +143,7 @@ class JobStoryAnswer(JobAnswer):
     step_runs: list[StepRunAnswer]
     events: list[EventAnswer]
     children: list[ChildAnswer]
+    files: list[FileAnswer]
     model_calls: list[ModelCallAnswer]
     usage: UsageAnswer
 
@@ -160,7 +178,7 @@ class QueueAnswer(BaseModel):
     queue: str
     name: str
     pool: str
-    depth: dict[str, int]
+    depth: dict[str, int] = Field(description="Counting stops at 50,001: that many or more.")
     running: int
     oldest_due_seconds: float | None = Field(description="How long the job that is due longest has been due.")
     cap: int | None = Field(description="Jobs the queue runs at once.")
@@ -175,3 +193,30 @@ class QueueListAnswer(BaseModel):
     """The queues."""
 
     results: list[QueueAnswer]
+
+
+class ImportRowsAnswer(BaseModel):
+    """How many rows were dealt with, and what became of them."""
+
+    seen: int
+    made: int
+    already_there: int
+    wrong: int
+
+
+class ImportAnswer(BaseModel):
+    """An uploaded list whose rows become jobs."""
+
+    id: str = Field(description="A UUIDv7.")
+    workflow: str
+    state: Literal["new", "running", "paused", "done", "cancelled", "failed"]
+    filename: str
+    rows: ImportRowsAnswer
+    progress: float = Field(description="0 to 1; of a workbook, 0 until it is done.")
+    mapping: dict[str, str] = Field(description="From columns to fields.")
+    key_column: str
+    error: str = Field(description="Why it stopped, if it did.")
+    correlation_id: str = Field(description="What its jobs have in common: filter the list of jobs by it.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

@@ -106,7 +106,7 @@ def _config_field(info: FieldInfo) -> Field:
     if info.annotation is int:
         return forms.IntegerField(widget=UnfoldAdminIntegerFieldWidget, **known | {"required": True})
     if info.annotation == float | None:
-        return forms.FloatField(widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "min": 0}), **known)
+        return forms.FloatField(widget=UnfoldAdminDecimalFieldWidget, **known)
     return forms.CharField(widget=UnfoldAdminTextInputWidget, **known)
 
 

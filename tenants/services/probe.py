@@ -9,6 +9,7 @@ from taskflow.lib import webhooks
 from taskflow.lib.fields import dump_json
 from taskflow.lib.http import Answer, AnswerTooLarge, Call, CallRefused, CallTimeout, Unreachable, get_client
 from taskflow.lib.ids import new_uid
+from taskflow.lib.imap import ImapFailed, open_folder
 from taskflow.lib.strictjson import BadJSON, parse_json
 from tenants.domain.connection_kinds import KINDS
 from tenants.domain.connections import Connection
@@ -20,6 +21,7 @@ from tenants.services.mail import MailFailed, try_login
 SECONDS = 10
 SHOWN_MODELS = 8
 FIRST_WORDS = 200
+MOST_BYTES = 1024 * 1024
 ANTHROPIC_VERSION = "2023-06-01"
 #: What systems' errors mean to people who set a connection up: part of the message -> the sentence.
 _UNREACHABLE = {
@@ -191,6 +193,17 @@ def _words(answer: Answer) -> str:
     return f": {words}" if words else "."
 
 
+def _imap(connection: Connection, now: datetime) -> Verdict:
+    """Log in and open the folder, and read nothing."""
+    config = connection.config
+    try:
+        with open_folder(**config, password=connection.secrets.get("password", ""), longest=MOST_BYTES) as folder:
+            unread = len(folder.unseen())
+    except ImapFailed as error:
+        return Verdict(False, str(error))
+    return Verdict(True, f"The folder {config['folder']} is open: {unread} unread.")
+
+
 _PROBES: dict[str, Callable[[Connection, datetime], Verdict]] = {
     "openai": _llm,
     "anthropic": _llm,
@@ -198,6 +211,7 @@ _PROBES: dict[str, Callable[[Connection, datetime], Verdict]] = {
     "ollama": _llm,
     "http": _http,
     "mail": _mail,
+    "imap": _imap,
     "slack": _slack,
     "teams": _teams,
     "webhook": _webhook,

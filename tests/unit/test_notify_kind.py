@@ -59,6 +59,7 @@ def test_mail_goes_through_the_connections_server(smtp):
     assert to == ["ann@example.org", "bob@example.org"]
     assert (message["From"], message["Subject"]) == ("Flow <flow@acme.test>", "New: It <!channel> works & more")
     assert message["Message-ID"] == "<0190.tell.1@acme.test>"
+    assert message["Auto-Submitted"] == "auto-generated"
     assert message.get_payload().strip() == "Look: It <!channel> works & more"
 
 

@@ -34,7 +34,7 @@ class Mail(Channel):
         if connection is None and not settings.EMAIL_HOST:
             raise PermanentError(NO_SERVER)
         content = self.content(note, connection)
-        headers = {"Message-ID": _message_id(context, content["from"])}
+        headers = {"Message-ID": _message_id(context, content["from"])} | _marks(context)
         message = EmailMessage(note.subject, note.text, content["from"], list(note.to), headers=headers)
         if connection is not None:
             message.connection = backend_for(connection)
@@ -44,6 +44,12 @@ class Mail(Channel):
                 deliver(message)
             except MailFailed as error:
                 raise (PermanentError if error.permanent else MailUnsent)(str(error)) from error
+
+
+def _marks(context: StepContext) -> dict[str, str]:
+    """Return what tells robots not to answer (RFC 3834), and the tenant's own mailboxes that they have a loop."""
+    tenant = context.tenant.get("id")
+    return {"Auto-Submitted": "auto-generated"} | ({"X-Loop": str(tenant)} if tenant else {})
 
 
 def _message_id(context: StepContext, sender: str) -> str:
