@@ -126,6 +126,20 @@ def test_several_labels_come_in_the_order_of_the_workflow(process, tenant, llm):
     assert job.result == {"label": ["cards", "fees"], "label_reason": "both"}
 
 
+def test_no_label_may_fit_where_several_may(process, tenant, llm):
+    llm.script(Answer({"label": [], "confidence": 1, "reason": "neither"}))
+    job = run(process, tenant, classify(many=True, reason=True))
+    assert job.result == {"label": [], "label_reason": "neither"}
+
+
+def test_without_a_text_the_whole_payload_is_read(process, tenant, llm):
+    llm.script(Answer({"name": "Ann", "confidence": 1}))
+    config = {"by": "llm", "source": None, "fields": [{"name": "name"}]}
+    payload = {"text": "", "customer": {"first": "Ann"}}
+    assert run(process, tenant, {"key": "read", "kind": "extract", "config": config}, payload).result == {"name": "Ann"}
+    assert '"customer": {"first": "Ann"}' in llm.requests[0].user
+
+
 def test_fields_are_read_into_their_types(process, tenant, llm):
     data = {"number": "A-1", "due": "2026-03-05", "total": 12.5, "currency": "EUR", "confidence": 1}
     llm.script(Answer(data))
@@ -471,6 +485,17 @@ def test_prompts_and_answers_are_kept_without_the_fields_that_are_redacted(proce
     assert call.prompt.endswith("<data-x>Pay [redacted] to [redacted] now</data-x>")
     assert '"number": "[redacted]"' in call.answer
     assert LlmAnswer.objects.count() == 0  # an answer is remembered whole, so this one is not
+
+
+def test_a_prompt_that_cannot_be_made_without_its_redacted_fields_is_not_kept(process, tenant, llm):
+    fields = [{"key": "text"}, {"key": "born", "type": "date", "redact": True}]
+    llm.script(Answer({"label": "fees", "confidence": 1}))
+    step = classify(instruction="Born in {{ payload.born|date:'Y' }}")
+    job = run(process, tenant, step, {"text": TEXT, "born": "1980-01-02"}, fields=fields)
+    assert "1980" in llm.requests[0].user
+    call = LlmCall.objects.get(job=job)
+    assert "[not kept: " in call.prompt
+    assert TEXT not in call.prompt
 
 
 def test_a_field_that_is_read_can_be_redacted_too(process, tenant, llm):

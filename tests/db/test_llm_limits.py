@@ -47,6 +47,7 @@ def connections(llm):
 
 @pytest.fixture
 def plan(db):
+    """A version with one step that asks a model."""
     return build_plan(make_workflow(steps=[STEP]).live_version)
 
 
@@ -55,6 +56,28 @@ def test_a_run_in_memory_asks_the_model(plan, connections, llm):
     result = run_plan(plan, {"text": "x"}, tenant={}, now=NOW, connections=connections)
     assert (result.record, result.error) == ({"label": "fees"}, None)
     assert [call.answer for call in result.calls] == ['{"label": "fees", "confidence": 1}']
+
+
+@pytest.mark.django_db
+def test_a_run_in_memory_uses_no_remembered_answers(connections, llm):
+    step = STEP | {"config": STEP["config"] | {"llm": {"cache_hours": 1}}}
+    plan = build_plan(make_workflow(steps=[step]).live_version)
+    llm.script(*[Answer({"label": "fees", "confidence": 1})] * 2)
+    for _ in range(2):
+        run_plan(plan, {"text": "x"}, tenant={}, now=NOW, connections=connections)
+    assert len(llm.requests) == 2
+
+
+def test_a_connection_that_names_no_model_says_so(plan, llm):
+    bare = {"default": Connection("default", "openai", {"base_url": llm.url})}
+    result = run_plan(plan, {"text": "x"}, tenant={}, now=NOW, connections=bare)
+    assert str(result.error) == "The connection 'default' names no model: name one there, or in the step."
+
+
+def test_a_prompt_that_is_too_long_is_refused(plan, connections, llm):
+    result = run_plan(plan, {"text": "x" * 500_000}, tenant={}, now=NOW, connections=connections)
+    assert str(result.error) == "The prompt is longer than 400,000 characters."
+    assert llm.requests == []
 
 
 def test_a_run_in_memory_without_connections_says_so(plan):
