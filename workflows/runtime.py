@@ -70,7 +70,7 @@ def build_plan(version: WorkflowVersion) -> Plan:
     """Make a version ready to run; raises ConfigError where a step is wrong."""
     policy = None if version.retry_policy is None else RetryPolicy.model_validate(version.retry_policy)
     steps = tuple(build_step(step) for step in version.steps.order_by("position"))
-    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, read_fields(version.fields))
+    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, fields=read_fields(version.fields))
 
 
 @lru_cache(maxsize=1024)
