@@ -19,11 +19,12 @@ from jobs.services.review_effects import apply_due_reviews
 from jobs.services.submit import submit_job, submit_jobs
 from taskflow.lib.clock import utcnow
 from tenants.domain.roles import Role
-from tests.factories import make_lane, make_queue, make_workflow
+from tests.factories import make_lane, make_queue, make_tenant, make_workflow
 from tests.history import check, load
 from workflows.domain.outcomes import Done, PermanentError, Usage
 from workflows.kinds.base import Effect, StepContext
 from workflows.kinds.python import step_function
+from workflows.services import check_file, export_workflow, import_workflow, publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADA, BOB = Reviewer("ada@acme.test", Role.REVIEWER), Reviewer("bob@acme.test", Role.REVIEWER)
@@ -354,6 +355,35 @@ def test_a_job_that_was_to_be_cancelled_while_it_ran_leaves_no_open_review(proce
     job.refresh_from_db()
     assert job.state == State.CANCELLED
     assert not Review.objects.filter(job=job, state="open").exists()
+
+
+FILE = """
+slug: pay
+name: Pay
+fields:
+- {key: total, type: number, role: output}
+steps:
+- key: read
+  kind: python
+  config: {function: review.read}
+  review: {confidence_below: 0.8, fields: [total], due_in: 4h, escalate_to: operator}
+- key: ok
+  kind: approve
+  config: {question: 'Pay {{ record.total }}?', fields: [total], on_reject: workflow, reject_workflow: by-hand}
+"""
+
+
+def test_a_rule_survives_import_publishing_and_export(process: WorkerProcess) -> None:
+    tenant = make_tenant()
+    imported = import_workflow(tenant=tenant, definition=check_file(FILE))
+    publish(workflow=imported.workflow, now=utcnow())
+    assert import_workflow(tenant=tenant, definition=check_file(FILE)).publishable is False
+    exported = check_file(export_workflow(imported.workflow))
+    assert [step.review for step in exported.steps] == [step.review for step in check_file(FILE).steps]
+    make_queue()
+    job = submit_job(tenant_id=tenant.pk, request=NewJob("pay", {"sure": 0.1}), now=utcnow())
+    job = drained(process, job)
+    assert (job.state, review_of(job).escalate_role) == (State.WAITING, "operator")
 
 
 def test_an_answer_does_not_go_past_the_reviewer(process: WorkerProcess) -> None:

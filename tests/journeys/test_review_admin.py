@@ -143,6 +143,35 @@ def test_only_what_was_changed_in_the_form_is_an_edit(acme: Cast) -> None:
     assert (review.decision, review.output) == ("approve", PROPOSAL)
 
 
+def test_a_list_of_objects_is_a_table_whose_rows_are_changed_taken_out_and_added(acme: Cast) -> None:
+    rows = [{"what": "shoes", "sum": 193.0, "taxed": True}, {"what": "bag", "sum": 2, "taxed": None}]
+    proposal, fields = (
+        {"lines": rows, "empty": []},
+        [{"key": "lines", "type": "list"}, {"key": "empty", "type": "list"}],
+    )
+    client, review = browser(acme.reviewer), ask(acme, proposal=proposal, fields=fields)
+    assert 'name="field-lines.2.0"' in text_of(client, INBOX)
+    cells = [["shoes", "193.0", "true"], ["bag", "2", ""], ["", "", ""]]
+    decide(client, ask(acme, proposal=proposal, fields=fields), decision="edit", **table(cells))
+    assert Review.objects.latest("pk").decision == "approve"
+    decide(
+        client,
+        review,
+        decision="edit",
+        **table([["shoes", "193.0", "true"], ["", "", ""], ["hat", "7", "false"]]),
+    )
+    added = {"what": "hat", "sum": 7, "taxed": False}
+    assert review.output["lines"] == [rows[0], added]
+    again = ask(acme, proposal=proposal, fields=fields)
+    decide(client, again, decision="edit", **table([["", "193.0", "true"], ["bag", "much", ""], ["", "", ""]]))
+    assert again.output["lines"] == [rows[0] | {"what": None}, {"what": "bag", "sum": "much", "taxed": None}]
+    assert "much" in text_of(client, f"/admin/jobs/review/{again.uid}/change/")
+
+
+def table(cells: list[list[str]]) -> dict[str, str]:
+    return {f"field-lines.{row}.{place}": text for row, found in enumerate(cells) for place, text in enumerate(found)}
+
+
 def test_what_does_not_fit_is_shown_at_its_field_with_what_was_typed(acme: Cast) -> None:
     client, review = browser(acme.reviewer), ask(acme)
     form = unchanged() | {"field-total": "much", "field-company": "", "field-paid": "perhaps"}

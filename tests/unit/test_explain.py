@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobs.domain.explain import QueueSituation, Situation, explain
+from jobs.domain.explain import QueueSituation, ReviewSituation, Situation, explain
 from jobs.domain.states import EventKind, State
 from jobs.domain.wording import clause, duration, instant
 
@@ -279,3 +279,30 @@ def test_a_span_is_told_in_its_largest_fitting_unit(seconds: float, expected: st
 
 def test_a_clause_loses_its_full_stop() -> None:
     assert clause(" Not ready. ") == "Not ready"
+
+
+def reviewed(**fields: object) -> str:
+    review = replace(ReviewSituation(title="Pay this", role="operator"), **fields)  # type: ignore[arg-type]
+    return explain(situation(State.WAITING, step="ok", review=review))
+
+
+def test_a_job_that_waits_for_a_reviewer_says_for_whom_and_until_when() -> None:
+    assert reviewed() == (
+        "Step 'ok' waits for a reviewer: Pay this. It is for somebody with the role operator or a higher one. "
+        "Meanwhile it holds no worker."
+    )
+    text = reviewed(assignee="ada", reason="50% sure", claimed_by="bob", due_at=at(60), escalate_role="owner")
+    assert "It asks because 50% sure. It is for ada; bob is on it. It is due at 14:04:08 UTC" in text
+    assert "then it goes to the role owner." in text
+    assert "It was due at 14:02:08 UTC and is overdue." in reviewed(due_at=at(-60), escalated_at=at(-59))
+
+
+def test_a_decision_that_can_be_undone_says_when_it_takes_effect() -> None:
+    text = reviewed(decision="reject", decided_by="ada", applies_at=at(8))
+    assert text == "ada rejected step 'ok'. That takes effect at 14:03:16 UTC, in 8 seconds."
+
+
+def test_a_job_that_waits_for_its_sub_jobs_says_how_many() -> None:
+    text = explain(situation(State.WAITING, step="fan", data={"children": 1}))
+    assert text.startswith("Step 'fan' waits for its sub-job and goes on")
+    assert "its 12 sub-jobs" in explain(situation(State.WAITING, step="fan", data={"children": 12}))
