@@ -1,9 +1,9 @@
-"""How often the demo's workflows are right, on real receipts and tickets.
+"""How often the demo's and the gallery's workflows are right, on real receipts, invoices, tickets and posts.
 
     python -m bench.accuracy [--data DIR] [--url http://127.0.0.1:8000 --key KEY]
 
-Without --url everything runs in memory; with it, as jobs of a running TaskFlow that has the demo's workflows. Writes
-the section `accuracy` of bench/RESULTS.md. Exit status 2 where the data sets are not there.
+Without --url everything runs in memory; with it, as jobs of a running TaskFlow that has the workflows of the demo and
+the gallery. Writes the section `accuracy` of bench/RESULTS.md. Exit status 2 where the data sets are not there.
 """
 
 import argparse
@@ -13,7 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.accuracy_data import TEAMS, Item, NoData, receipts, tickets
+from bench import accuracy_gallery as gallery
+from bench.accuracy_data import TEAMS, Item, NoData, help_desk, invoices, moderation, receipts, tickets
 from bench.accuracy_runs import Outcome, Runner, ThroughApi, in_memory
 from bench.results import table, write_section
 
@@ -144,6 +145,7 @@ def main() -> None:
     run: Runner = ThroughApi(options.url, options.key) if options.url else in_memory
     try:
         papers, questions = receipts(options.data), tickets(options.data)
+        bills, posts, desk = invoices(options.data), moderation(options.data), help_desk(options.data)
     except NoData as missing:
         print(f"The data sets are not there: {missing} was not found. Say where they are with --data.", file=sys.stderr)
         sys.exit(2)
@@ -153,6 +155,10 @@ def main() -> None:
             f"`python -m bench.accuracy`, run {way}.\n",
             receipts_report(measure(run, "receipts", papers)),
             tickets_report(measure(run, "tickets", questions)),
+            gallery.invoices_report(measure(run, "invoices", bills)),
+            gallery.receipts_report(measure(run, "invoices", papers)),
+            gallery.moderation_report(measure(run, "moderation", posts)),
+            gallery.tickets_report(measure(run, "support-tickets", desk), measure(run, "support-tickets", questions)),
         )
     )
     write_section("accuracy", report)

@@ -5,6 +5,7 @@ Parts are by a hash, so that they stay the same: receipts by the company that is
 
 import csv
 import hashlib
+import html
 import json
 import re
 from dataclasses import dataclass
@@ -90,3 +91,67 @@ def tickets(folder: Path) -> list[Item]:
             Item({"text": row["text"]}, {"team": TEAM_OF[row["category"]]}, _bucket(row["text"], 10) < 4)
             for row in csv.DictReader(lines)
         ]
+
+
+#: What the people who judged the posts could say.
+LABELS = ("hate", "offensive", "neither")
+
+
+def moderation(folder: Path) -> list[Item]:
+    """Return the posts of Davidson et al. with the majority's label; one half is held out. Raises NoData."""
+    path = folder / "moderation-davidson" / "labeled_dev.csv"
+    if not path.exists():
+        raise NoData(path)
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [_post(row) for row in csv.DictReader(lines)]
+
+
+def _post(row: dict[str, str]) -> Item:
+    """Return a post without links and names of users, whose words say nothing; copies of one text fall in one half."""
+    plain = re.sub(r"(@\w+|https?://\S+)", "", row["tweet"].lower())
+    text = re.sub(r"(@\w+|https?://\S+)", " ", html.unescape(row["tweet"])).strip() or "-"
+    held_out = _bucket(re.sub(r"[^a-z ]", "", plain).strip(), 2) == 1
+    return Item({"text": text}, {"label": LABELS[int(row["class"])]}, held_out)
+
+
+def help_desk(folder: Path) -> list[Item]:
+    """Return the IT tickets of Endava with their type. No rule was written from them. Raises NoData."""
+    path = folder / "it-tickets-endava" / "tickets_dev.csv"
+    if not path.exists():
+        raise NoData(path)
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [
+            Item({"subject": row["title"], "text": row["body"]}, {"type": TYPES[row["ticket_type"]]}, True)
+            for row in csv.DictReader(lines)
+        ]
+
+
+TYPES = {"1": "request", "0": "incident"}
+
+
+def invoices(folder: Path) -> list[Item]:
+    """Return the invoices of invoice2data: each PDF's text, and its fields by the starter's names. Raises NoData."""
+    base = folder / "invoices-invoice2data"
+    if not base.exists():
+        raise NoData(base)
+    return [_invoice(path) for path in sorted(base.glob("*.pdf"))]
+
+
+#: The starter's field -> theirs.
+INVOICE_FIELDS = {
+    "supplier": "issuer",
+    "invoice_number": "invoice_number",
+    "date": "date",
+    "due_date": "date_due",
+    "total": "amount",
+    "currency": "currency",
+}
+
+
+def _invoice(path: Path) -> Item:
+    from pypdf import PdfReader
+
+    text = "\n".join(page.extract_text(extraction_mode="layout") for page in PdfReader(path).pages)
+    (known,) = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    expected = {ours: str(known[theirs]) for ours, theirs in INVOICE_FIELDS.items() if theirs in known}
+    return Item({"text": text}, expected, held_out=False)

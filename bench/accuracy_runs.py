@@ -1,4 +1,4 @@
-"""Two ways to run payloads through a demo workflow: in memory, and as jobs of a running TaskFlow."""
+"""Two ways to run payloads through a workflow of the demo or the gallery: in memory, and as jobs of a TaskFlow."""
 
 import os
 import sys
@@ -13,7 +13,8 @@ from uuid import uuid4
 import django
 import httpx2
 
-DEMO = Path(__file__).resolve().parent.parent / "taskflow" / "demo"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = (ROOT / "taskflow" / "demo", ROOT / "workflows" / "gallery")
 #: Payloads sent in one request; jobs asked for in one page.
 CHUNK, PAGE = 250, 200
 ACTIVE = "PENDING,SCHEDULED,RUNNING,WAITING"
@@ -33,7 +34,7 @@ Runner = Callable[[str, Sequence[dict[str, Any]]], list[Outcome]]
 
 
 def in_memory(workflow: str, payloads: Sequence[dict[str, Any]]) -> list[Outcome]:
-    """Run the payloads through the steps of the demo's file, in this process and without a database."""
+    """Run the payloads through the steps of the workflow's file, in this process and without a database."""
     os.environ.setdefault("SECRET_KEY", "only-for-measuring-" + "0123456789" * 5)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskflow.settings")
     django.setup()
@@ -54,7 +55,8 @@ def _plan(workflow: str) -> Any:
     from workflows.models import Step
     from workflows.runtime import Plan, build_step
 
-    definition, problems = read_definition(load_definition((DEMO / f"{workflow}.yaml").read_text(encoding="utf-8")))
+    path = next(path for folder in FOLDERS if (path := folder / f"{workflow}.yaml").exists())
+    definition, problems = read_definition(load_definition(path.read_text(encoding="utf-8")))
     if definition is None or problems:
         raise DefinitionError(problems)
     steps = tuple(build_step(Step(**step.model_dump(exclude={"retry"}))) for step in definition.steps)

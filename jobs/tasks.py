@@ -12,6 +12,7 @@ from jobs.runtime import imap
 from jobs.runtime import process as processes
 from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
+from jobs.runtime.intake import run_list_import
 from jobs.runtime.tick import tick as run_tick
 from jobs.runtime.writing import surely
 from jobs.services import files, mail
@@ -74,6 +75,12 @@ def poll_mail(**_unknown: Any) -> None:
 def poll_mailbox(mailbox_id: int, **_unknown: Any) -> None:
     """Take in what is new in one folder, unless another process is at it."""
     imap.poll_mailbox(mailbox_id, now=utcnow())
+
+
+@shared_task(name="jobs.work_list_import")
+def work_list_import(import_id: int, **_unknown: Any) -> None:
+    """Go on with the import of a list, unless another process is at it."""
+    run_list_import(import_id)
 
 
 @worker_process_init.connect

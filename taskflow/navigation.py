@@ -9,11 +9,14 @@ from django.contrib.admin.exceptions import NotRegistered
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils.html import escape, format_html
+from django.utils.safestring import mark_safe
 from unfold.dataclasses import SearchResult
 
 from jobs.admin.access import allowed, tenant_of
+from jobs.admin.review import open_reviews_of
 from jobs.models import Job
+from jobs.queries.reviews import MOST_COUNTED
 from tenants.admin.access import access_of
 from tenants.domain.roles import Permission
 from tenants.queries import tenants_of
@@ -31,8 +34,10 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("jobs.queue", "Queues", "stacks"),
         ("jobs.lane", "Lanes", "splitscreen"),
         ("jobs.workerlease", "Workers", "memory"),
+        ("jobs.llmusage", "LLM usage", "paid"),
         ("jobs.bulkaction", "Bulk actions", "checklist"),
         ("jobs.inboundmessage", "Mail that came in", "inbox_customize"),
+        ("jobs.listimport", "Imports", "upload_file"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),
     ],
     "Settings": [
@@ -45,13 +50,23 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 }
 
 
+#: Title -> (route, label, icon, permission): pages that are about no model.
+PAGES: dict[str, list[tuple[str, str, str, Permission]]] = {
+    "Build": [("gallery", "Gallery", "auto_awesome_mosaic", Permission.VIEW_WORKFLOWS)],
+}
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar's groups. Of several links that lead to the present page, the most exact is the active one."""
     home = [_item("Overview", "space_dashboard", reverse("admin:index"))]
     groups: list[dict[str, Any]] = [
         {"title": "", "items": home},
+        {"title": "Review", "separator": True, "items": _review(request)},
         {"title": "Work", "separator": True, "items": _work(request)},
-        *({"title": title, "separator": True, "items": _models(request, models)} for title, models in GROUPS.items()),
+        *(
+            {"title": title, "separator": True, "items": _models(request, models) + _pages(request, title)}
+            for title, models in GROUPS.items()
+        ),
     ]
     _mark_active(request, [item for group in groups for item in group["items"]])
     return [group for group in groups if group["items"]]
@@ -128,6 +143,22 @@ def _work(request: HttpRequest) -> list[Item]:
     return [_item(label, "inbox", reverse("admin:jobs_job_of", args=[slug])) for slug, label in shown]
 
 
+def _review(request: HttpRequest) -> list[Item]:
+    count = open_reviews_of(request)
+    if count is None or not allowed(request, Permission.VIEW_JOBS):
+        return []
+    inbox = _item("Inbox", "rate_review", reverse("admin:jobs_review_inbox"))
+    shown = f"{MOST_COUNTED - 1}+" if count >= MOST_COUNTED else str(count)
+    # The script asks for the count again at this address while the page is open.
+    inbox["title"] = format_html(
+        'Inbox <b class="tf-count" data-count-url="{}"{}>{}</b>',
+        reverse("admin:jobs_review_count"),
+        "" if count else mark_safe(" hidden"),
+        shown,
+    )
+    return [inbox, _item("Review history", "history", reverse("admin:jobs_review_changelist"))]
+
+
 def _models(request: HttpRequest, models: list[tuple[str, str, str]]) -> list[Item]:
     items = []
     for name, label, icon in models:
@@ -140,6 +171,14 @@ def _models(request: HttpRequest, models: list[tuple[str, str, str]]) -> list[It
             opts = model._meta
             items.append(_item(label, icon, reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")))
     return items
+
+
+def _pages(request: HttpRequest, group: str) -> list[Item]:
+    return [
+        _item(label, icon, reverse(name))
+        for name, label, icon, permission in PAGES.get(group, ())
+        if access_of(request).allows(permission)
+    ]
 
 
 def _item(title: str, icon: str, link: str) -> Item:

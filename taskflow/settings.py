@@ -211,6 +211,9 @@ STUCK_PROCESS_SECONDS = env.int("STUCK_PROCESS_SECONDS", default=60)
 STOP_GRACE_SECONDS = env.float("STOP_GRACE_SECONDS", default=20.0)
 CRASH_BUDGET = env.int("CRASH_BUDGET", default=3)
 STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
+#: How long prompts and answers of language models are kept for audit.
+LLM_AUDIT_DAYS = env.int("LLM_AUDIT_DAYS", default=30)
+REVIEW_UNDO_SECONDS = env.float("REVIEW_UNDO_SECONDS", default=8.0)
 #: Modules that register functions for `python` steps.
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
 
@@ -231,6 +234,10 @@ MAX_FILES = env.int("MAX_FILES", default=20)
 FILE_TYPES = env.list("FILE_TYPES", default=["*/*", "!application/x-executable"])
 #: How often the folders of mailboxes are looked into.
 MAIL_POLL_SECONDS = env.float("MAIL_POLL_SECONDS", default=60.0)
+#: One uploaded list: its size, the rows of it that are read, and what a workbook may unpack to.
+MAX_LIST_BYTES = env.int("MAX_LIST_BYTES", default=100 * 1024 * 1024)
+MAX_LIST_ROWS = env.int("MAX_LIST_ROWS", default=1_000_000)
+MAX_LIST_UNPACKED_BYTES = env.int("MAX_LIST_UNPACKED_BYTES", default=300 * 1024 * 1024)
 #: CIDR blocks, addresses and host names that outgoing calls may reach besides the public internet.
 OUTGOING_HTTP_ALLOW = env.list("OUTGOING_HTTP_ALLOW", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES

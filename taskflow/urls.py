@@ -12,6 +12,7 @@ urlpatterns = [
     path("health", health),
     path("ready", ready),
     path("metrics", metrics),
+    path("admin/gallery/", include("jobs.admin.gallery")),
     path("admin/", admin.site.urls),
     path("api/", include("taskflow.api")),
 ]

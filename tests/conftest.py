@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -40,6 +41,7 @@ from django.core.cache import cache  # noqa: E402
 
 from taskflow.lib.cache import forget_all  # noqa: E402
 from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
+from tests.llm_server import LlmServer  # noqa: E402
 from workflows.runtime import get_plan  # noqa: E402
 
 SERVERS_WANTED = pytest.mark.skip(
@@ -74,6 +76,21 @@ def _forget_what_is_cached() -> None:
     get_plan.cache_clear()
     forget_all()
     cache.clear()
+
+
+@pytest.fixture(scope="session")
+def _llm_server() -> Generator[LlmServer]:
+    server = LlmServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def llm(_llm_server: LlmServer, settings: Any) -> LlmServer:
+    """A stand-in for a provider of language models, which calls may reach; it answers by a script."""
+    settings.OUTGOING_HTTP_ALLOW = ["127.0.0.1"]
+    _llm_server.reset()
+    return _llm_server
 
 
 @pytest.fixture

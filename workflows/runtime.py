@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
-from tenants.domain.connections import ConnectionUnusable
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
+from workflows.domain.calls import ModelCall
+from workflows.domain.fields import InputField, read_fields
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Snooze, Spawn, StepError, Stop, Wait
 from workflows.domain.retry import RetryPolicy
+from workflows.domain.reviewing import Question
 from workflows.kinds.base import Effect, StepContext, StepKind
-from workflows.kinds.registry import make_runner
+from workflows.kinds.registry import make_gate, make_runner
+from workflows.kinds.reviewing import Gate as ReviewGate
 from workflows.models import Step, WorkflowVersion
 
 
@@ -25,21 +30,39 @@ class PlannedStep:
     on_error: str = "fail"
     timeout: float | None = None
     retry: RetryPolicy | None = None
+    gate: ReviewGate | None = None
 
     @property
     def effect(self) -> Effect:
         return self.runner.effect
 
+    def asks(self, outcome: Outcome, context: StepContext) -> Question | None:
+        """Return the question to put to a person about what the step gave, or None where its job goes on."""
+        if self.gate is None:
+            return None
+        return self.gate.asks(outcome, context, step=self.name, schema=self.runner.output_schema())
+
+    def asks_about(self, error: StepError, context: StepContext) -> Question | None:
+        """Return the question about a check that failed, or None where the step simply failed."""
+        if self.gate is None:
+            return None
+        return self.gate.asks_about(error, context, step=self.name, schema=self.runner.output_schema())
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A version ready to run: its steps in order, its own retry policy, and the job's time limit in seconds."""
+    """A version ready to run: its steps in order, its own retry policy, and the job's time limit in seconds.
+
+    `redacted` are the fields whose values are left out of what is kept for audit.
+    """
 
     version_id: int
     workflow_id: int
     steps: tuple[PlannedStep, ...]
     retry_policy: RetryPolicy | None
     timeout: float
+    redacted: frozenset[str] = frozenset()
+    fields: tuple[InputField, ...] = ()
 
     @property
     def needs_files(self) -> bool:
@@ -51,14 +74,17 @@ def build_step(step: Step) -> PlannedStep:
     """Make a step ready to run. Raises ConfigError, with the field, for an unknown kind or a wrong config."""
     runner = make_runner(step.kind, step.config)
     retry = None if step.retry is None else RetryPolicy.model_validate(step.retry)
-    return PlannedStep(step.key, step.name, step.kind, runner, step.on_error, step.timeout, retry)
+    gate = make_gate(step.kind, step.review)
+    return PlannedStep(step.key, step.name, step.kind, runner, step.on_error, step.timeout, retry, gate)
 
 
 def build_plan(version: WorkflowVersion) -> Plan:
     """Make a version ready to run; raises ConfigError where a step is wrong."""
     policy = None if version.retry_policy is None else RetryPolicy.model_validate(version.retry_policy)
     steps = tuple(build_step(step) for step in version.steps.order_by("position"))
-    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout)
+    fields = read_fields(version.fields)
+    redacted = frozenset(field.key for field in fields if field.redact)
+    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, redacted, fields)
 
 
 @lru_cache(maxsize=1024)
@@ -98,6 +124,7 @@ class RunResult:
 
     `outputs` by step key in the order they ran, the merged `record`, and the error of the step that ended the run.
     `skipped_errors` are those of steps that go on after an error. `paused` is set where a job would wait or snooze.
+    `calls` are those to language models.
     """
 
     outputs: dict[str, Record] = field(default_factory=dict)
@@ -106,6 +133,8 @@ class RunResult:
     error: StepError | None = None
     skipped_errors: dict[str, StepError] = field(default_factory=dict)
     paused: Outcome | None = None
+    calls: list[ModelCall] = field(default_factory=list)
+    reviews: dict[str, Question] = field(default_factory=dict)
 
 
 class UnexpectedError(PermanentError):
@@ -113,10 +142,13 @@ class UnexpectedError(PermanentError):
 
 
 def run_step(step: PlannedStep, context: StepContext) -> Outcome:
-    """Run one step without effects outside. Raises StepError, also for what its code did not expect."""
+    """Run one step without effects outside. Raises StepError, also for what its code did not expect.
+
+    A step that asks a language model does ask it, and that costs money: how else would its answers be tested?
+    """
     try:
         return step.runner.dry_run(context)
-    except StepError:
+    except (StepError, LimitReached):
         raise
     except ConnectionUnusable as error:
         raise PermanentError(str(error)) from None
@@ -125,14 +157,32 @@ def run_step(step: PlannedStep, context: StepContext) -> Outcome:
 
 
 def run_plan(
-    plan: Plan, payload: Record, *, tenant: Mapping[str, Any], now: datetime, job: Mapping[str, Any] | None = None
+    plan: Plan,
+    payload: Record,
+    *,
+    tenant: Mapping[str, Any],
+    now: datetime,
+    job: Mapping[str, Any] | None = None,
+    connections: Mapping[str, Connection] = MappingProxyType({}),
+    gate: Gate | None = None,
 ) -> RunResult:
     """Run every step of `plan` over `payload` in memory, without effects outside; an error ends it and is returned.
 
-    The first outcome that would make a job wait (Wait, Snooze) ends the run too.
+    The first outcome that would make a job wait (Wait, Snooze, a limit that is reached) ends the run too. `connections`
+    are the tenant's, without which no language model can be asked, and `gate` holds them to their limits.
     """
     result = RunResult()
-    context = StepContext(payload=payload, steps=result.outputs, job=job or {"id": "sample"}, tenant=tenant, now=now)
+    context = StepContext(
+        payload=payload,
+        steps=result.outputs,
+        job=job or {"id": "sample"},
+        tenant=tenant,
+        now=now,
+        connections=connections,
+        gate=gate or OpenGate(),
+        calls=result.calls,
+        fields=plan.fields,
+    )
     position = 0
     while position < len(plan.steps):
         following = _run_next(plan, position, replace(context, record=result.record), result)
@@ -148,15 +198,25 @@ def _run_next(plan: Plan, position: int, context: StepContext, result: RunResult
     try:
         outcome = run_step(step, context)
         following = next_position(plan, position, outcome)
+        question = step.asks(outcome, context)
+    except LimitReached as limit:
+        result.paused = Snooze(limit.until, limit.reason)
+        return None
     except StepError as error:
-        if step.on_error != "continue":
+        question = step.asks_about(error, context)
+        if question is None and step.on_error != "continue":
             result.failed_step, result.error = step.key, error
             return None
-        result.skipped_errors[step.key] = error
+        if question is None:
+            result.skipped_errors[step.key] = error
         outcome, following = Done({}), position + 1
     if isinstance(outcome, (Wait, Snooze)):
         result.paused = outcome
         return None
-    result.outputs[step.key] = output_of(outcome)
-    result.record = result.record | output_of(outcome)
+    output = output_of(outcome)
+    if question is not None:
+        result.reviews[step.key] = question
+        output = {**question.proposal, **question.stamp}
+    result.outputs[step.key] = output
+    result.record = result.record | output
     return following

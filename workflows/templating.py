@@ -45,8 +45,9 @@ class _Scope(Context):
     Django's `if` hides every error of a comparison, so the first one is kept here.
     """
 
-    def __init__(self, values: Mapping[str, Any], quote: Callable[[str], str] | None) -> None:
+    def __init__(self, values: Mapping[str, Any], quote: Callable[[str], str] | None, quote_all: bool) -> None:
         super().__init__(dict(values), autoescape=False, use_l10n=False, use_tz=False)
+        self.quote_all = quote_all
         self.left = MAX_OUTPUT
         self.failure: TemplateError | None = None
         self.quote = quote
@@ -65,7 +66,9 @@ class _Scope(Context):
         if value is None:
             return ""
         text = value if isinstance(value, str) else _shown(value)
-        return text if self.quote is None or isinstance(value, SafeString) else self.quote(text)
+        if self.quote is None or (isinstance(value, SafeString) and not self.quote_all):
+            return text
+        return self.quote(text)
 
 
 def _shown(value: Any) -> str:
@@ -77,13 +80,14 @@ def _shown(value: Any) -> str:
 class Template:
     """A compiled template. Keeps no state of a rendering, so threads may share it."""
 
-    __slots__ = ("_constant", "_nodes", "_quote", "source", "step_keys")
+    __slots__ = ("_constant", "_nodes", "_quote", "_quote_all", "source", "step_keys")
 
-    def __init__(self, source: str, nodes: _Nodes, quote: Callable[[str], str] | None) -> None:
+    def __init__(self, source: str, nodes: _Nodes, quote: Callable[[str], str] | None, quote_all: bool) -> None:
         self.source = source
         self.step_keys = nodes.parser.step_keys()
         self._nodes = nodes
         self._quote = quote
+        self._quote_all = quote_all
         self._constant = not any(mark in source for mark in ("{{", "{%", "{#"))
 
     def __repr__(self) -> str:
@@ -93,7 +97,7 @@ class Template:
         """Return the text for `values`. Raises TemplateError for a missing name, and where the text grows too long."""
         if self._constant:
             return self.source
-        scope = _Scope(values, self._quote)
+        scope = _Scope(values, self._quote, self._quote_all)
         try:
             text = str(self._nodes.render(scope))
         except TemplateError:
@@ -106,11 +110,15 @@ class Template:
 
 
 def compile_template(
-    source: str, *, names: Collection[str] = ROOTS, quote: Callable[[str], str] | None = None
+    source: str,
+    *,
+    names: Collection[str] = ROOTS,
+    quote: Callable[[str], str] | None = None,
+    quote_all: bool = False,
 ) -> Template:
     """Compile `source`, which may read `names`. Raises TemplateError, which names the line and the word.
 
-    `quote` is applied to every value that is put in (for URLs); `|safe` leaves a value as it is.
+    `quote` is applied to every value that is put in (for URLs); `|safe` leaves a value as it is, unless `quote_all`.
     """
     if len(source) > MAX_LENGTH:
         raise TemplateError(f"the template is longer than {MAX_LENGTH} characters")
@@ -119,7 +127,7 @@ def compile_template(
     except TemplateSyntaxError as error:
         raise TemplateError(_place(error) + str(error)) from None
     nodes.parser.check_names(names)
-    return Template(source, nodes, quote)
+    return Template(source, nodes, quote, quote_all)
 
 
 def _place(error: TemplateSyntaxError) -> str:

@@ -3,15 +3,18 @@
 There is no form of the raw row: what changes a job goes through services.
 """
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
 
 from jobs.admin.access import needs
 from jobs.admin.act import cancel_view, retry_view
+from jobs.admin.gallery import samples_view
 from jobs.admin.job_list import job_list
 from jobs.admin.new_job import file_view, new_job_view
 from jobs.admin.story import story_view
@@ -33,6 +36,7 @@ class JobAdmin(TenantScopedAdmin):
             path("of/<slug:slug>/", wrap(self.workflow_view), name="jobs_job_of"),
             path("of/<slug:slug>/new/", wrap(self.new_view), name="jobs_job_new"),
             path("<path:object_id>/files/<uuid:file>/", wrap(self.file_view), name="jobs_job_file"),
+            path("of/<slug:slug>/samples/", wrap(require_POST(partial(samples_view, self))), name="jobs_job_samples"),
             path("<path:object_id>/retry/", wrap(self.retry_view), name="jobs_job_retry"),
             path("<path:object_id>/cancel/", wrap(self.cancel_view), name="jobs_job_cancel"),
         ]

@@ -56,6 +56,7 @@ def job_list(request: HttpRequest, tenant: Tenant, slug: str | None = None) -> H
         queues=Queue.objects.order_by("slug")[:200],
         limit=COUNT_LIMIT,
         may_act=allowed(request, Permission.ACT_ON_JOBS),
+        has_samples=workflow is not None and workflow.live_version_id is not None and workflow.samples.exists(),
         **_paging(filters, page, before=before, after=after),
     )
 

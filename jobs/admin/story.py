@@ -10,7 +10,7 @@ from jobs.admin.columns import as_text
 from jobs.admin.pages import render_page
 from jobs.admin.timeline import timeline_of
 from jobs.domain.states import CANCELLABLE, FINAL, RETRYABLE, State
-from jobs.models import Job, StepRun
+from jobs.models import Job, LlmCall, StepRun
 from jobs.queries.story import JobStory, get_job_story
 from jobs.templatetags.jobs_admin import clip
 from taskflow.lib.clock import utcnow
@@ -30,12 +30,13 @@ class StepCard:
     run: StepRun | None
     earlier_runs: list[StepRun]
     seen: dict[str, Any] | None
+    calls: list[LlmCall]
 
 
 def story_view(request: HttpRequest, job: Job) -> HttpResponse:
     """Show one job; while it is not final the page keeps itself up to date."""
     now, zone = utcnow(), zone_of(job.tenant)
-    story = get_job_story(job, now=now, zone=zone)
+    story = get_job_story(job, now=now, zone=zone, texts=True)
     may_act = allowed(request, Permission.ACT_ON_JOBS, job.tenant_id)
     state = State(job.state)
     request.workflow_slug = job.workflow.slug  # type: ignore[attr-defined]  # for the sidebar
@@ -63,6 +64,9 @@ def step_cards(story: JobStory) -> list[StepCard]:
     runs: dict[int, list[StepRun]] = {}
     for run in story.step_runs:
         runs.setdefault(run.position, []).append(run)
+    calls: dict[int, list[LlmCall]] = {}
+    for call in story.calls:
+        calls.setdefault(call.position, []).append(call)
     cards: list[StepCard] = []
     outputs: dict[str, Any] = {}
     for step in Step.objects.filter(version_id=story.job.version_id).order_by("position"):
@@ -70,7 +74,7 @@ def step_cards(story: JobStory) -> list[StepCard]:
         latest = mine[-1] if mine else None
         status = _status(story.job, step.position, latest)
         seen = {"payload": story.job.payload, "steps": dict(outputs)} if status != "ahead" else None
-        cards.append(StepCard(step, status, latest, mine[:-1], seen))
+        cards.append(StepCard(step, status, latest, mine[:-1], seen, calls.get(step.position, [])))
         if latest is not None and latest.output is not None:
             outputs[step.key] = latest.output
     return cards
@@ -104,10 +108,11 @@ def _fields(job: Job) -> list[dict[str, str]]:
 
 def _totals(story: JobStory) -> dict[str, float]:
     """Return what the job's steps cost in all: seconds, tokens and US dollars."""
+    used = story.usage
     return {
         "seconds": sum(run.seconds for run in story.step_runs),
-        "tokens": sum(run.input_tokens + run.output_tokens for run in story.step_runs),
-        "cost": sum(run.cost for run in story.step_runs),
+        "tokens": used.input_tokens + used.output_tokens,
+        "cost": used.cost,
     }
 
 

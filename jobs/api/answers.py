@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.domain.states import State
-from jobs.models import Attempt, Event, File, Job, StepRun
+from jobs.models import Attempt, Event, File, Job, LlmCall, StepRun
 from jobs.queries.figures import QueueFigures
 from jobs.queries.labels import queue_slug, step_at, version_number, workflow_slug
 from jobs.queries.story import Child, JobStory
@@ -58,6 +58,12 @@ def story_answer(story: JobStory) -> Record:
         "events": [_event(event) for event in story.events],
         "children": [_child(child) for child in story.children],
         "files": [file_answer(file) for file in story.files],
+        "model_calls": [_call(call) for call in story.calls],
+        "usage": {
+            "input_tokens": story.usage.input_tokens,
+            "output_tokens": story.usage.output_tokens,
+            "cost": story.usage.cost,
+        },
     }
 
 
@@ -99,7 +105,28 @@ def _step_run(run: StepRun) -> Record:
         "output_tokens": run.output_tokens,
         "cost": run.cost,
         "confidence": run.confidence,
+        "confidence_by": run.confidence_by,
+        "model": run.model,
         "finished_at": instant(run.finished_at),
+    }
+
+
+def _call(call: LlmCall) -> Record:
+    return {
+        "at": instant(call.at),
+        "step": call.step_key,
+        "run": call.run_number,
+        "attempt": call.attempt,
+        "purpose": call.purpose,
+        "connection": call.connection,
+        "model": call.model,
+        "cached": call.cached,
+        "error": call.error or None,
+        "finish_reason": call.finish_reason,
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cost": call.cost,
+        "seconds": call.seconds,
     }
 
 

@@ -1,7 +1,7 @@
 """What the job endpoints take: the shape of each body, and its faults as (field, reason) pairs."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from pydantic import (
@@ -13,19 +13,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from jobs.domain.reviews import LONGEST_COMMENT
 from jobs.domain.submission import LOWEST_PRIORITY
 from taskflow.lib.bodies import Body as Body
 from taskflow.lib.bodies import faults_of as faults_of
 from taskflow.lib.bodies import plain_text as plain_text
 from taskflow.lib.bodies import read_body as read_body
+from taskflow.lib.clock import YEARS, YEARS_IN_WORDS
 from taskflow.lib.fields import dump_json
 from taskflow.lib.problems import FieldError
 from workflows.domain.retry import RetryPolicy
 
 MOST_JOBS = 1000
 LONGEST_CORRELATION_ID = 100
-#: The years of `run_at` that every database keeps.
-YEARS = range(1971, 9999)
 
 
 def parse_instant(value: object) -> datetime:
@@ -38,7 +38,7 @@ def parse_instant(value: object) -> datetime:
         reason = "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z."
         raise PydanticCustomError("instant", reason)
     if moment.year not in YEARS:
-        raise PydanticCustomError("instant", f"Must be in the years {YEARS[0]} to {YEARS[-1]}.")
+        raise PydanticCustomError("instant", YEARS_IN_WORDS)
     return moment.astimezone(UTC)
 
 
@@ -75,6 +75,14 @@ class RetryBody(Body):
         None, description="The key of a step that the job has reached."
     )
     payload: dict[str, Any] | None = Field(None, description="Replaces the payload; without from_step, starts anew.")
+
+
+class DecideBody(Body):
+    """What a person, or a system for one, decided."""
+
+    decision: Literal["approve", "edit", "reject"]
+    output: dict[str, Any] | None = Field(None, description="With `edit`: the fields that change, with their values.")
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = Field("", description="Why; needed with `reject`.")
 
 
 class PauseBody(Body):

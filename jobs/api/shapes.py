@@ -83,7 +83,9 @@ class StepRunAnswer(BaseModel):
     input_tokens: int
     output_tokens: int
     cost: float
-    confidence: float | None
+    confidence: float | None = Field(description="From 0 to 1, where a language model answered.")
+    confidence_by: str = Field(description="How the confidence was found: logprobs, samples or stated.")
+    model: str = Field(description="The language model that answered.")
     finished_at: datetime
 
 
@@ -105,6 +107,33 @@ class ChildAnswer(BaseModel):
     state: State
 
 
+class ModelCallAnswer(BaseModel):
+    """A call to a language model, while it is kept. Cached ones were answered from memory, at no cost."""
+
+    at: datetime
+    step: str
+    run: int
+    attempt: int
+    purpose: str = Field(description="answer, repair or sample.")
+    connection: str
+    model: str
+    cached: bool
+    error: str | None
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    cost: float = Field(description="US dollars.")
+    seconds: float
+
+
+class UsageAnswer(BaseModel):
+    """What a job took of language models, in tokens and US dollars."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float
+
+
 class JobStoryAnswer(JobAnswer):
     """One job with its history, oldest first, and a plain-words explanation of where it stands."""
 
@@ -115,6 +144,8 @@ class JobStoryAnswer(JobAnswer):
     events: list[EventAnswer]
     children: list[ChildAnswer]
     files: list[FileAnswer]
+    model_calls: list[ModelCallAnswer]
+    usage: UsageAnswer
 
 
 class JobPageAnswer(BaseModel):
@@ -147,7 +178,7 @@ class QueueAnswer(BaseModel):
     queue: str
     name: str
     pool: str
-    depth: dict[str, int]
+    depth: dict[str, int] = Field(description="Counting stops at 50,001: that many or more.")
     running: int
     oldest_due_seconds: float | None = Field(description="How long the job that is due longest has been due.")
     cap: int | None = Field(description="Jobs the queue runs at once.")
@@ -162,3 +193,30 @@ class QueueListAnswer(BaseModel):
     """The queues."""
 
     results: list[QueueAnswer]
+
+
+class ImportRowsAnswer(BaseModel):
+    """How many rows were dealt with, and what became of them."""
+
+    seen: int
+    made: int
+    already_there: int
+    wrong: int
+
+
+class ImportAnswer(BaseModel):
+    """An uploaded list whose rows become jobs."""
+
+    id: str = Field(description="A UUIDv7.")
+    workflow: str
+    state: Literal["new", "running", "paused", "done", "cancelled", "failed"]
+    filename: str
+    rows: ImportRowsAnswer
+    progress: float = Field(description="0 to 1; of a workbook, 0 until it is done.")
+    mapping: dict[str, str] = Field(description="From columns to fields.")
+    key_column: str
+    error: str = Field(description="Why it stopped, if it did.")
+    correlation_id: str = Field(description="What its jobs have in common: filter the list of jobs by it.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None

@@ -67,7 +67,7 @@ class JobsView(APIView):
         return Response(
             {
                 "results": [job_answer(rows[pk]) for pk in ids if pk in rows],
-                "next": cursor and _next_page(request, cursor),
+                "next": cursor and next_page(request, cursor),
                 "next_cursor": cursor,
             }
         )
@@ -261,7 +261,8 @@ def _sent(request: Request) -> int:
     return int(request.META.get("CONTENT_LENGTH") or 0)
 
 
-def _next_page(request: Request, cursor: str) -> str:
+def next_page(request: Request, cursor: str) -> str:
+    """Return the address of this list's page behind `cursor`."""
     query = request.query_params.copy()
     query["cursor"] = cursor
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

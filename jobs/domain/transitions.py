@@ -79,9 +79,9 @@ def snoozed(*, until: datetime, reason: str, limited: bool = False) -> Transitio
     )
 
 
-def waiting(*, reason: str, until: datetime | None) -> Transition:
-    """The job waits for an answer from outside, until `until` at most."""
-    data = {"reason": reason, "until": until.isoformat() if until else None}
+def waiting(*, reason: str, until: datetime | None, **told: Any) -> Transition:
+    """The job waits for an answer from outside, until `until` at most; `told` joins the line in its log."""
+    data = {"reason": reason, "until": until.isoformat() if until else None} | told
     return Transition(State.WAITING, EventKind.WAITING, AttemptOutcome.WAITING, wake_at=until, data=data)
 
 

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from jobs.domain.reviews import NewReview
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
+from workflows.domain.calls import ModelCall
 from workflows.domain.outcomes import Record, Usage
 
 
@@ -60,20 +62,35 @@ class StepRecord:
     error: dict[str, Any] | None = None
     usage: Usage = field(default_factory=Usage)
     confidence: float | None = None
+    confidence_by: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call to a language model as it will be stored, and the step that made it."""
+
+    position: int
+    key: str
+    call: ModelCall
 
 
 @dataclass(slots=True)
 class Report:
     """What is to be written about a claimed job: finished steps, where it stands, and how it ended, if it did.
 
-    `seconds` is how long it kept a thread busy since the report before.
+    `join` says that it waits for its children, and what follows if one fails. `seconds` is how long it kept a thread
+    busy since the report before.
     """
 
     job: ClaimedJob
     position: int
     at: datetime
     steps: list[StepRecord] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
     children: list[NewJob] = field(default_factory=list)
+    review: NewReview | None = None
+    join: str | None = None
     ending: Transition | None = None
     step_key: str = ""
     seconds: float = 0.0

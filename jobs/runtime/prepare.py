@@ -8,6 +8,7 @@ from jobs.domain.work import ClaimedJob, Report
 from jobs.models import Queue
 from jobs.queries.files import files_for
 from jobs.runtime.execute import Task, failed, failure_of
+from jobs.runtime.recall import recall_for
 from jobs.services.leases import living_leases
 from taskflow.lib.cache import remember
 from taskflow.lib.clock import utcnow
@@ -42,10 +43,19 @@ def prepare(job: ClaimedJob, *, lease_id: int = 0) -> Task | Report:
         ending = failed(task, None, failure_of(broken))
         return Report(job=job, position=job.position, at=utcnow(), ending=ending)
     policies = (job_policy, plan.retry_policy, queue_policy)
-    gate = Gate(job.tenant_id, lease_id, living_leases)
-    tenant, connections = _tenant(job.tenant_id), _connections(job.tenant_id)
     files = _files(job) if plan.needs_files else ()
-    return Task(job, plan, tenant, queue, policies, connections=connections, gate=gate, files=files)
+    connections = _connections(job.tenant_id)
+    return Task(
+        job,
+        plan,
+        _tenant(job.tenant_id),
+        queue,
+        policies,
+        connections=connections,
+        gate=Gate(job.tenant_id, lease_id, living_leases),
+        recall=recall_for(job.tenant_id),
+        files=files,
+    )
 
 
 def _files(job: ClaimedJob) -> tuple[StoredFile, ...]:

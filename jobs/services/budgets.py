@@ -9,6 +9,7 @@ from jobs.models import Attempt, Job
 from tenants.models import ConnectionSpend
 from tenants.services.connections import connections_of
 from tenants.services.gate import BUDGET_SPREAD, month_of, next_month
+from tenants.services.spending import end_pause
 
 BATCH = 1000
 
@@ -30,7 +31,7 @@ def resume_paused(*, now: datetime) -> int:
             resumed += count
             if count == BATCH:
                 continue
-        ConnectionSpend.objects.filter(pk=spend.pk).update(paused_at=None)
+        end_pause(spend)
     return resumed
 
 

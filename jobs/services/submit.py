@@ -11,6 +11,7 @@ from jobs.domain.states import EventKind, State
 from jobs.domain.submission import DEFAULT_PRIORITY, LOWEST_PRIORITY, IdempotencyConflict, NewJob, SubmissionError
 from jobs.models import Event, File, IdempotencyKey, Job, Lane, Queue
 from jobs.queries.files import missing_files
+from jobs.queries.labels import queue_slug, workflow_slug
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.cache import remember
 from taskflow.lib.db import database_time, in_transaction, insert_rows
@@ -71,9 +72,15 @@ def submit_jobs(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) ->
         return answers
     for queue_id in {job.queue_id for job in jobs}:
         ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
-    with span("engine.submit", count=len(jobs), queue=requests[0].queue or "", workflow=requests[0].workflow):
+    with span("engine.submit", count=len(jobs), batches=_batches(jobs)):
         in_transaction(lambda: _store(jobs, files, now))
     return answers
+
+
+def _batches(jobs: Sequence[Job]) -> list[tuple[str, str, int]]:
+    """Return how many jobs go to each queue from each workflow."""
+    counted = Counter((job.queue_id, job.workflow_id) for job in jobs)
+    return [(queue_slug(queue), workflow_slug(workflow), count) for (queue, workflow), count in counted.items()]
 
 
 def submit_once(*, tenant_id: int, request: NewJob, key: str, fingerprint: str, now: datetime) -> tuple[Job, bool]:
@@ -119,7 +126,7 @@ def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | Submission
         (f"payload.{problem.field}" if problem.field else "payload", problem.message)
         for problem in check_payload(live.fields, request.payload)
     ]
-    problems += problems or list(_file_problems(tenant_id, live.fields, request))
+    problems = problems or list(_file_problems(tenant_id, live.fields, request))
     if queue_id is None:
         problems.append(("queue", f"There is no queue '{request.queue or live.queue}'."))
     if request.priority is not None and not 0 <= request.priority <= LOWEST_PRIORITY:

@@ -10,6 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from pydantic.fields import FieldInfo
 from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -104,6 +105,8 @@ def _config_field(info: FieldInfo) -> Field:
         return forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget, **known)
     if info.annotation is int:
         return forms.IntegerField(widget=UnfoldAdminIntegerFieldWidget, **known | {"required": True})
+    if info.annotation == float | None:
+        return forms.FloatField(widget=UnfoldAdminDecimalFieldWidget, **known)
     return forms.CharField(widget=UnfoldAdminTextInputWidget, **known)
 
 

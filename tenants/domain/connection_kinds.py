@@ -44,6 +44,18 @@ class LlmConfig(ConnectionConfig):
         str,
         Field(title="Model", min_length=1, max_length=200, description="For steps that name none."),
     ]
+    input_price: Annotated[
+        float | None,
+        Field(
+            title="Price of reading", ge=0, le=10_000, description="US dollars for a million tokens; empty: as listed."
+        ),
+    ] = None
+    output_price: Annotated[
+        float | None,
+        Field(
+            title="Price of writing", ge=0, le=10_000, description="US dollars for a million tokens; empty: as listed."
+        ),
+    ] = None
 
 
 class OpenAIConfig(LlmConfig):

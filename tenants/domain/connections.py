@@ -59,18 +59,22 @@ def find_connection(connections: Mapping[str, Connection], slug: str) -> Connect
     return found
 
 
-def llm_connection(connections: Mapping[str, Connection], slug: str | None = None) -> Connection | None:
+def llm_connection(connections: Mapping[str, Connection], slug: str | None = None) -> Connection:
     """Return the language model a step uses: the one it names, else the tenant's choice, else the deployment's.
 
-    The tenant's choice is its connection `default`, or else the first by slug that is switched on. None where there is
-    none, or what the step names leads to no language model. Raises ConnectionUnusable for one that cannot be used.
+    The tenant's choice is its connection `default`, or else the first by slug that is switched on. Raises
+    ConnectionUnusable.
     """
-    if slug:
-        named = connections.get(slug)
-        return find_connection(connections, slug) if named is not None and named.is_llm else None
-    models = [each for each in connections.values() if each.is_llm and each.enabled]
-    chosen = min(models, key=lambda each: (each.id == 0, each.slug != DEFAULT_SLUG, each.slug), default=None)
-    return None if chosen is None else find_connection(connections, chosen.slug)
+    if slug is not None:
+        found = find_connection(connections, slug)
+        if not found.is_llm:
+            raise ConnectionUnusable(f"The connection '{slug}' leads to no language model: its kind is {found.kind}.")
+        return found
+    models = [each for _, each in sorted(connections.items()) if each.is_llm and each.enabled]
+    models.sort(key=lambda each: (each.id == 0, each.slug != DEFAULT_SLUG))
+    if not models:
+        raise ConnectionUnusable("There is no connection to a language model: add one under Settings, Connections.")
+    return find_connection(connections, models[0].slug)
 
 
 class LimitReached(Exception):

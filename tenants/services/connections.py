@@ -91,7 +91,7 @@ def _write(
     if problems:
         raise ConnectionInvalid(problems)
     values = {name: value for name, value in {**_kept(row, secrets)[0], **secrets}.items() if value}
-    row.config = row.spec.Config.model_validate(config).model_dump(mode="json")
+    row.config = row.spec.Config.model_validate(config).model_dump(mode="json", exclude_none=True)
     if secrets:
         row.sealed = seal(values, owner=row.owner)
         row.secrets_set_at = {

@@ -37,3 +37,8 @@ def budget_notices(tenant_id: int, now: datetime) -> list[str]:
     found = [each for each in connections_of(tenant_id).values() if each.id in stopped]
     notices = [spending_of(tenant_id, each.id, each.slug, each.limits.monthly_budget, now).notice for each in found]
     return [notice for notice in notices if notice]
+
+
+def end_pause(spend: ConnectionSpend) -> None:
+    """Note that the budget which was spent no longer is."""
+    ConnectionSpend.objects.filter(pk=spend.pk).update(paused_at=None)

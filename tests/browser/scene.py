@@ -6,9 +6,19 @@ from typing import Any
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, StepRun
+from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun
 from taskflow.lib.clock import utcnow
-from tests.factories import Cast, make_job, make_lane, make_lease, make_queue, make_workflow
+from tests.factories import (
+    Cast,
+    make_job,
+    make_lane,
+    make_lease,
+    make_llm_call,
+    make_llm_usage,
+    make_queue,
+    make_review,
+    make_workflow,
+)
 from workflows.models import Sample, Workflow
 
 RECEIPT_FIELDS = [
@@ -40,6 +50,13 @@ TRACEBACK = """Traceback (most recent call last):
     response = self.client.send(request)
 ConnectTimeout: accounting.example did not answer within 10 s
 """
+LLM_PROMPT = """[system]
+You read one text and note down what it says. Guess nothing: what it does not say is null.
+
+[user]
+<data-x>[redacted]
+OJC MARKETING SDN BHD
+TOTAL 193.00</data-x>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +71,7 @@ class Scene:
     failed: Job
     running: Job
     waiting: Job
+    reviews: list[Review]
 
 
 def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
@@ -71,6 +89,10 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     make_lease(age=3, host="worker-2", slots=10, running=4)
     make_lease(age=90, host="worker-3", slots=10)
     make_lease(age=600, host="worker-0", ended_at=now - timedelta(minutes=9), end_reason="stopped")
+    for days in range(3):
+        day = (now - timedelta(days=days)).date()
+        make_llm_usage(receipts, day=day, calls=120 - 30 * days, cached=12, failed=days, cost=0.41 / (days + 1))
+        make_llm_usage(tickets, day=day, model="claude-haiku-4-5", connection="claude", calls=40, cost=0.18)
     BulkAction.objects.create(
         tenant=cast.tenant,
         kind="retry",
@@ -93,6 +115,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         failed=failed,
         running=_running(receipts, now, lease.pk),
         waiting=_waiting(tickets, now),
+        reviews=ask(receipts, tickets, now),
     )
 
 
@@ -114,6 +137,63 @@ def _mail(workflow: Workflow, now: datetime) -> None:
         InboundMessage.objects.create(
             tenant=workflow.tenant, mailbox=mailbox, via="webhook", size=4200, received_at=at, **told
         )
+
+
+RECEIPT = """OJC MARKETING SDN BHD
+NO 2 & 4, JALAN BAYU 4,
+BANDAR SERI ALAM,
+81750 MASAI, JOHOR
+
+TAX INVOICE
+Invoice No : PEGIV-1030765
+Date       : 15/01/2019 11:05:16 AM
+Cashier    : NG CHUAN MIN
+Sales Person : FATIN
+
+KINGS SAFETY SHOES KWD 805       1   193.00   193.00 SR
+
+Total Amount :  193.00
+Total Rounding :  0.00
+Total (incl. GST) : 193.00
+VISA CARD xxxxxxxxxxxx4318
+"""
+
+
+def ask(receipts: Workflow, tickets: Workflow, now: datetime) -> list[Review]:
+    """Make three open reviews, the last of them overdue, and one that was decided."""
+    start = now - timedelta(minutes=12)
+    fields = [
+        {"key": "company", "label": "Company", "required": True},
+        {"key": "date", "label": "Date", "type": "date"},
+        {"key": "total", "label": "Total", "type": "number", "required": True},
+    ]
+    proposal = {"company": "OJC Marketing Sdn Bhd", "date": "2019-01-15", "total": 193.0}
+    reason = "62% sure, less than 80%; date: is long ago"
+    reviews = []
+    for number in range(2):
+        job = make_job(receipts, State.WAITING, now=start, payload={"text": RECEIPT, "shop": f"No. {number + 1}"})
+        step_run(job, 0, proposal, start, cost=0.0021)
+        title = "Read the fields: is this right?"
+        review = make_review(
+            job, now=start, title=title, reason=reason, proposal=proposal, fields=fields, step_key="extract"
+        )
+        reviews.append(review)
+    question = {
+        "title": "Refund this customer?",
+        "fields": [],
+        "proposal": {},
+        "shown": {"team": "Cards", "amount": 40},
+    }
+    job = make_job(tickets, State.WAITING, now=start, position=1, payload={"question": QUESTIONS[3]})
+    late = {"due_at": now - timedelta(minutes=2), "wake_at": None, "role": "reviewer", "escalated_at": now}
+    reviews.append(make_review(job, now=start, step_key="check", **question, **late))
+    decided = {"state": "decided", "decision": "edit", "output": proposal | {"total": 190.0}, "seconds": 14.2}
+    job = make_job(receipts, State.SUCCEEDED, now=start, payload={"text": RECEIPT}, result=proposal)
+    who = {"decided_by": "reviewer@acme.test", "decided_at": now - timedelta(minutes=5)}
+    make_review(
+        job, now=start, title="Read the fields: is this right?", proposal=proposal, fields=fields, **decided, **who
+    )
+    return reviews
 
 
 def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
@@ -148,6 +228,9 @@ def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
         step_run(job, position, output, start + timedelta(seconds=position + 2), cost=0.0021 if position == 0 else 0.0)
     log(job, start + timedelta(seconds=4), [("succeeded", "SUCCEEDED", "worker-1:41", None)])
     attempt(job, 1, "succeeded", start)
+    asked = {"at": start + timedelta(seconds=1), "step_key": "extract", "cost": 0.0021}
+    make_llm_call(job, **asked, error="ModelUnavailable: The model provider of 'default' answered 503.", answer="")
+    make_llm_call(job, **asked, prompt=LLM_PROMPT, answer='{"company": "OJC", "total": 193.0, "confidence": 0.9}')
     make_job(workflow, State.SUCCEEDED, now=start, parent=job, correlation_id=job.correlation_id)
     return job
 
@@ -185,7 +268,8 @@ def failed_job(workflow: Workflow, now: datetime) -> Job:
 def step_run(job: Job, position: int, output: Any, at: datetime, *, cost: float = 0.0) -> StepRun:
     """Record a finished step."""
     key = job.version.steps.get(position=position).key
-    tokens: dict[str, Any] = {"input_tokens": 812, "output_tokens": 64} if cost else {}
+    by_model = {"confidence": 0.93, "confidence_by": "logprobs", "model": "gpt-4o-mini"}
+    tokens: dict[str, Any] = {"input_tokens": 812, "output_tokens": 64, **by_model} if cost else {}
     return StepRun.objects.create(
         job=job,
         position=position,

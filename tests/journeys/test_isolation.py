@@ -7,6 +7,8 @@ what its parameters are, or that the model belongs to nobody.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -28,18 +30,37 @@ from jobs.models import (
     BulkAction,
     Event,
     File,
+    ImportedRow,
+    ImportProblem,
+    ImportState,
     InboundMessage,
     Job,
     Lane,
+    ListImport,
+    LlmAnswer,
     Mailbox,
     Queue,
     StepRun,
     WorkerLease,
 )
+from jobs.services.intake import receive_list
 from jobs.services.mail import new_mailbox_key
+from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
-from tests.factories import NOW, Cast, make_cast, make_connection, make_job, make_lease, make_user, make_workflow
+from tests.factories import (
+    NOW,
+    Cast,
+    make_cast,
+    make_connection,
+    make_job,
+    make_lease,
+    make_llm_call,
+    make_llm_usage,
+    make_review,
+    make_user,
+    make_workflow,
+)
 from workflows.models import Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
@@ -65,9 +86,17 @@ TENANT_PATHS = {
     "jobs.StepPace": "version__workflow__tenant",
     "jobs.IdempotencyKey": "tenant",
     "jobs.BulkAction": "tenant",
+    "jobs.LlmAnswer": "tenant",
+    "jobs.LlmCall": "tenant",
+    "jobs.LlmUsage": "tenant",
+    "jobs.Review": "tenant",
     "jobs.File": "tenant",
     "jobs.Mailbox": "tenant",
     "jobs.InboundMessage": "tenant",
+    "jobs.ListImport": "tenant",
+    "jobs.ImportedRow": "workflow__tenant",
+    "jobs.ImportProblem": "list_import__tenant",
+    "jobs.Join": "job__tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -82,8 +111,11 @@ OPERATORS_ONLY = {
     "django_celery_beat.SolarSchedule",
 }
 #: What `<slug:slug>` means, by where the route begins.
-WORKFLOW_SLUGS = ("admin/jobs/job/of/", "api/v1/workflows/")
+WORKFLOW_SLUGS = ("admin/jobs/job/of/", "admin/jobs/listimport/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
+GALLERY_SLUGS = ("admin/gallery/",)
+#: What an API's uid is one of, besides jobs.
+UID_ROUTES = {"api/v1/reviews/": "jobs.Review", "api/v1/imports/": "jobs.ListImport"}
 #: Its address is a key of its own: who has it may write there, and only there.
 KEYED = "api/v1/inbound-mail/<str:key>"
 #: Routes written as regular expressions, with what to put there.
@@ -157,9 +189,17 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     file.save()
     Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
+    waiting = make_job(workflow, State.WAITING, **told)
+    review = make_review(waiting, title=slug, proposal={"text": slug}, shown={"text": slug})
     action = BulkAction.objects.create(
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
+    make_llm_call(job, prompt=slug, answer=slug, model=slug, connection=slug, error=slug)
+    usage = make_llm_usage(workflow, model=slug, connection=slug, day=utcnow().date())
+    LlmAnswer.objects.create(
+        tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
+    )
+    imports = [furnish_import(workflow, slug, state) for state in (ImportState.NEW, ImportState.PAUSED)]
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
     mailbox = Mailbox.objects.create(tenant=cast.tenant, workflow=workflow, name=slug, poll_problem=slug)
     mailbox_key = new_mailbox_key(mailbox=mailbox)
@@ -169,9 +209,35 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
     connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
     make_connection(cast.tenant, slug=f"try-{workflow_slug}", **model)
-    rows: list[Model] = [cast.tenant, key, connection, workflow, job, action, mailbox, message]
-    rows.append(Lane.objects.get(tenant=cast.tenant))
-    return Belongings(cast, {row._meta.label: _ids(row) for row in rows}, workflow, job, file, clear, mailbox_key)
+    rows: list[Model] = [
+        cast.tenant,
+        key,
+        connection,
+        workflow,
+        job,
+        action,
+        review,
+        usage,
+        mailbox,
+        message,
+        imports[0],
+        Lane.objects.get(tenant=cast.tenant),
+    ]
+    ids = {row._meta.label: _ids(row) for row in rows}
+    ids["jobs.ListImport"] += _ids(imports[1])
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key)
+
+
+def furnish_import(workflow: Workflow, slug: str, state: ImportState) -> ListImport:
+    """Make an uploaded list with a row that became a job and one that did not."""
+    data = f"text\n{slug}\n".encode()
+    found = receive_list(
+        workflow=workflow, file=BytesIO(data), filename=f"{slug}.csv", size=len(data), actor=slug, now=NOW
+    )
+    ListImport.objects.filter(pk=found.pk).update(state=state, error_message=slug, wrong=1)
+    ImportedRow.objects.create(workflow=workflow, key=f"{found.pk}", list_import=found)
+    ImportProblem.objects.create(list_import=found, row=2, values={"text": slug}, message=slug)
+    return found
 
 
 def _ids(row: Model) -> list[str]:
@@ -209,6 +275,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid)}]
+        case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
+            return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
@@ -227,6 +295,8 @@ def shared_values(route: Route) -> list[dict[str, str]] | None:
         return [{route.parameters[0]: str(row.pk)}]
     if route.parameters == ["slug"] and route.text.startswith(QUEUE_SLUGS):
         return [{"slug": "default"}]
+    if route.parameters == ["slug"] and route.text.startswith(GALLERY_SLUGS):
+        return [{"slug": "invoices"}]
     return None
 
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from bench import accuracy_gallery as gallery
 from bench.accuracy import address_words, receipts_report, states, tickets_report
-from bench.accuracy_data import TEAM_OF, Item, NoData, receipts, tickets
+from bench.accuracy_data import TEAM_OF, Item, NoData, help_desk, invoices, moderation, receipts, tickets
 from bench.accuracy_runs import Outcome
 
 
@@ -71,3 +72,33 @@ def test_without_the_data_the_command_says_so_and_ends_with_2(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "The data sets are not there" in done.stderr
+
+
+def test_an_invoices_fields_are_compared_by_value():
+    wanted = {"supplier": "Blue Ltd", "date": "01/02/2026", "total": "5.5", "currency": "EUR"}
+    found = {"supplier": "BLUE LTD.", "date": "2026-02-01", "total": 5.5, "currency": "USD"}
+    report = gallery.invoices_report([(Item({"text": ""}, wanted, False), Outcome("SUCCEEDED", found))])
+    for line in ("supplier | 1 of 1", "date | 1 of 1", "total | 1 of 1", "currency | 0 of 1 | 0.000 | USD for EUR"):
+        assert line in report
+
+
+def test_labels_are_counted_on_what_was_held_out():
+    posts = [
+        (Item({"text": ""}, {"label": label}, held), Outcome("SUCCEEDED", {"label": found, "route": "hold"}))
+        for label, found, held in (
+            ("hate", "hate", True),
+            ("hate", "offensive", True),
+            ("neither", "neither", True),
+            ("offensive", "hate", False),
+        )
+    ]
+    report = gallery.moderation_report(posts)
+    assert "| hate | 2 | 1.000 | 0.500 | 0.667 |" in report
+    assert "| all | 3 |  | 0.667 right | 0.556 macro |" in report
+    assert "Routes: hold 3." in report
+
+
+@pytest.mark.parametrize("read", [invoices, moderation, help_desk])
+def test_a_set_that_is_missing_is_told(read, tmp_path):
+    with pytest.raises(NoData):
+        read(tmp_path)

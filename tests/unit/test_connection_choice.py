@@ -42,18 +42,14 @@ def test_the_deployments_own_comes_last():
 
 
 @pytest.mark.parametrize("connections", [(), (make("h", "http"),), (make("a", **OFF),)])
-def test_without_any_there_is_none(connections):
-    assert choice(*connections) is None
+def test_without_any_the_reason_says_what_to_add(connections):
+    with pytest.raises(ConnectionUnusable, match="no connection to a language model: add one"):
+        choice(*connections)
 
 
-@pytest.mark.parametrize("slug", ["h", "missing"])
-def test_a_name_that_leads_to_no_language_model_is_not_replaced_by_another(slug):
-    assert choice(make("h", "http"), make("default"), slug=slug) is None
-
-
-def test_one_that_is_named_and_switched_off_is_refused():
-    with pytest.raises(ConnectionUnusable, match="'a' cannot be used: it is switched off"):
-        choice(make("a", **OFF), make("b"), slug="a")
+def test_one_of_another_kind_is_refused():
+    with pytest.raises(ConnectionUnusable, match="'h' leads to no language model: its kind is http"):
+        choice(make("h", "http"), slug="h")
 
 
 def test_a_choice_whose_secrets_do_not_open_is_not_silently_replaced():

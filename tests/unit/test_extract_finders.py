@@ -33,6 +33,9 @@ def find(text: str, rule: dict[str, Any], **field: Any) -> Any:
         ("1st March 2026", "2026-03-01"),
         ("March 1, 2026", "2026-03-01"),
         ("3/4/2018", "2018-04-03"),
+        ("7. Mai 2026", "2026-05-07"),
+        ("1er août 2026", "2026-08-01"),
+        ("3 maart 2026", "2026-03-03"),
     ],
 )
 def test_a_date_is_found_in_many_printed_forms(printed, iso):

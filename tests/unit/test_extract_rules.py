@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from workflows.domain.extraction.choices import hash_words
 from workflows.domain.extraction.patterns import Budget, Pattern, PatternTimeout
 from workflows.domain.outcomes import Done, PermanentError
 from workflows.kinds.base import ConfigError, StepContext
@@ -266,3 +268,57 @@ def test_the_output_schema_tells_each_fields_type():
         "count": {"type": ["integer", "null"], "description": ""},
         "sum": {"type": ["string", "null"], "description": ""},
     }
+
+
+NUMBER = {"rule": "cell", "labels": ["INVOICE NO", "INVOICE"], "pattern": r"^(?P<value>[A-Z]*-?\d[\d-]*)$"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Invoice no: A-77",
+        "Date  1 May     Invoice No. #     A-77",
+        "Customer    Invoice no     Due\nBlue Ltd    A-77           today",
+        "Customer    Invoice no\n\nBlue Ltd    Main Street\n            A-77",
+        "\tInvoice A-77",
+        "Invoice date   Invoice\n1 May          A-77",
+    ],
+)
+def test_a_labels_value_stands_behind_it_in_the_next_cell_or_below_it(text):
+    assert find(text, NUMBER) == "A-77"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Our invoice A-77",
+        "Invoice to\nA-77",
+        "Invoice no\n\nx\ny\nA-77",
+        "Invoice no:   none\nOrder          A-77",
+        "Invoice no",
+    ],
+)
+def test_a_value_elsewhere_is_not_the_labels(text):
+    assert find(text, NUMBER) is None
+
+
+def test_a_cell_is_taken_whole_where_the_pattern_names_no_value():
+    assert find("Due date    2 May 2026", {"rule": "cell", "labels": ["DUE DATE"], "pattern": r"\d"}) == "2 May 2026"
+
+
+def test_hashed_words_and_pairs_speak_for_a_value_like_words_do():
+    hashes = [hash_words("blue"), hash_words("red car")]
+    choices = [
+        {"value": "colour", "hashes": hashes, "points": 2},
+        {"value": "size", "words": ["large"], "points": 3},
+        {"value": "none", "base": 1},
+    ]
+    rule = {"rule": "choice", "choices": choices}
+    assert find("A BLUE, large sky", rule) == "size"
+    assert find("Blue: a red car!", rule) == "colour"
+    assert find("a car, red", rule) == "none"
+
+
+def test_a_choice_without_words_hashes_or_points_is_refused():
+    with pytest.raises(ValidationError, match="needs words, hashes, or points"):
+        find("", {"rule": "choice", "choices": [{"value": "x"}]})

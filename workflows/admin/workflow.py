@@ -55,7 +55,7 @@ class WorkflowAdmin(TenantScopedAdmin):
     )
     readonly_fields = ("slug", "queue")
     change_form_after_template = "taskflow/parts/workflow_versions.html"
-    empty_hint = _("Write a workflow as a YAML file and import it:")
+    empty_hint = _("Install one from the gallery, or write a workflow as a YAML file and import it:")
     empty_command = "python manage.py workflow import FILE.yaml --tenant SLUG --publish"
 
     @admin.display(description=_("Live version"))

@@ -202,8 +202,8 @@ def _data(part: Message) -> bytes:
 
 
 def _payload(part: Message) -> Any:
-    nothing: Any = ""
-    return _safely(lambda: part.get_payload(), nothing)
+    read: Callable[[], Any] = part.get_payload
+    return _safely(read, "")
 
 
 def _headers(message: Message) -> dict[str, list[str]]:

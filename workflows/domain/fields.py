@@ -63,6 +63,9 @@ class InputField(BaseModel):
     in_list: Annotated[bool, Field(title="Show in lists")] = False
     role: Annotated[Role, Field(title="Role")] = Role.INPUT
     description: Annotated[str, Field(max_length=1000, title="Description")] = ""
+    redact: Annotated[
+        bool, Field(title="Redact", description="Leave its value out of the prompts and answers kept for audit.")
+    ] = False
 
     @model_validator(mode="after")
     def _choices_fit(self) -> "InputField":

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from workflows.domain.reviewing import Question
 
 Record = dict[str, Any]
 
@@ -16,15 +19,26 @@ class Usage:
     output_tokens: int = 0
     cost: float = 0.0
 
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens, self.cost + other.cost
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step is finished. `output` joins the job's record; `goto` names a later step to go on with."""
+    """The step is finished. `output` joins the job's record; `goto` names a later step to go on with.
+
+    `confidence` is from 0 to 1, and `confidence_by` how it was found (logprobs, samples, stated); `model` is the
+    language model that answered.
+    """
 
     output: Record
     goto: str | None = None
     confidence: float | None = None
     usage: Usage = Usage()
+    confidence_by: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +58,14 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The job waits for an answer from outside and holds no worker; the answer becomes the step's output."""
+    """The job waits for an answer from outside and holds no worker; the answer becomes the step's output.
+
+    With a `question` it is put to a person, in the review inbox.
+    """
 
     reason: str
     until: datetime | None = None
+    question: "Question | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +80,15 @@ class ChildJob:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Create sub-jobs together with this step's record; `output` gains their ids as `jobs`."""
+    """Create sub-jobs together with this step's record; `output` gains their ids as `jobs`.
+
+    With `join` the job waits until all of them are final, and the output gains `children` with their results; `fail` is
+    for failing it where one did not succeed, `continue` for going on all the same.
+    """
 
     jobs: tuple[ChildJob, ...]
     output: Record = field(default_factory=dict)
+    join: Literal["continue", "fail"] | None = None
 
 
 Outcome = Done | Stop | Snooze | Wait | Spawn

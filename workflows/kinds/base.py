@@ -8,8 +8,17 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from tenants.domain.connections import Connection, ConnectionUnusable, Gate, OpenGate, find_connection
+from tenants.domain.connections import (
+    Connection,
+    ConnectionUnusable,
+    Gate,
+    OpenGate,
+    find_connection,
+    llm_connection,
+)
+from workflows.domain.calls import ModelCall, Recall, recall_nothing
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
+from workflows.domain.fields import InputField
 from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
@@ -31,7 +40,11 @@ class StepConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """What a step may see. `steps` maps the keys of earlier steps to their outputs."""
+    """What a step may see. `steps` maps the keys of earlier steps to their outputs, `fields` are the workflow's.
+
+    A step that asks a language model adds to `calls` whatever comes of it, keeps the fields `redacted` out of what is
+    kept for audit, and finds earlier answers with `recall`.
+    """
 
     payload: Record
     steps: Mapping[str, Record]
@@ -42,12 +55,26 @@ class StepContext:
     record: Record = field(default_factory=dict)
     connections: Mapping[str, Connection] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
+    redacted: frozenset[str] = frozenset()
+    calls: list[ModelCall] = field(default_factory=list)
+    recall: Recall = recall_nothing
+    fields: tuple[InputField, ...] = ()
     files: tuple[StoredFile, ...] = ()
 
     def connection(self, slug: str) -> Connection:
         """Return the tenant's connection of this name. Raises PermanentError where there is none that can be used."""
         try:
             return find_connection(self.connections, slug)
+        except ConnectionUnusable as error:
+            raise PermanentError(str(error)) from None
+
+    def language_model(self, slug: str | None) -> Connection:
+        """Return the connection to a language model of this name, without one the tenant's choice.
+
+        Raises PermanentError where there is none that can be used.
+        """
+        try:
+            return llm_connection(self.connections, slug)
         except ConnectionUnusable as error:
             raise PermanentError(str(error)) from None
 
@@ -118,11 +145,17 @@ class StepKind(Generic[ConfigT]):
         return compiled
 
     def template(
-        self, field: str, source: str, *, extra: Iterable[str] = (), quote: Callable[[str], str] | None = None
+        self,
+        field: str,
+        source: str,
+        *,
+        extra: Iterable[str] = (),
+        quote: Callable[[str], str] | None = None,
+        quote_all: bool = False,
     ) -> Template:
         """Compile the template at `field`. A wrong one is reported, and an empty one stands in for it."""
         try:
-            compiled = compile_template(source, names=ROOTS.union(extra), quote=quote)
+            compiled = compile_template(source, names=ROOTS.union(extra), quote=quote, quote_all=quote_all)
         except TemplateError as error:
             self.problem(field, str(error))
             return compile_template("")

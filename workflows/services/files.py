@@ -87,6 +87,7 @@ def _step_row(step: StepDefinition) -> dict[str, Any]:
         "on_error": step.on_error,
         "timeout": step.timeout,
         "retry": None if step.retry is None else step.retry.model_dump(mode="json"),
+        "review": None if step.review is None else step.review.model_dump(mode="json", exclude_defaults=True),
     }
 
 
@@ -144,6 +145,7 @@ def _step_data(step: Step) -> dict[str, Any]:
         "on_error": step.on_error,
         "timeout": step.timeout,
         "retry": step.retry,
+        "review": step.review,
     }
 
 

@@ -177,14 +177,14 @@ def _read(call: Call, response: httpcore2.Response) -> Answer:
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     encoding = headers.get("content-encoding", "identity").strip().lower()
     body = bytearray()
-    for part in _decoded(response.iter_stream(), encoding, call.max_bytes):
+    for part in decoded(response.iter_stream(), encoding, call.max_bytes):
         body += part
         if len(body) > call.max_bytes:
             raise AnswerTooLarge(f"{_name(call)} answered with more than {call.max_bytes} bytes.")
     return Answer(response.status, headers, bytes(body), call.url)
 
 
-def _decoded(parts: Iterable[bytes], encoding: str, limit: int) -> Iterator[bytes]:
+def decoded(parts: Iterable[bytes], encoding: str, limit: int) -> Iterator[bytes]:
     """Decode `parts`, never making more than a byte over `limit` of one: a few bytes can unpack to gigabytes."""
     if encoding in ("", "identity"):
         yield from parts

@@ -8,11 +8,23 @@ from enum import StrEnum
 
 from workflows.domain.extraction.text import Phrases
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+#: The names of each month in English, German, French, Dutch, Italian and Spanish, and their short forms.
+MONTHS = (
+    "jan january januar jänner janvier januari gennaio enero",
+    "feb february februar février fevrier févr februari febbraio febrero",
+    "mar march märz maerz mrz mars maart marzo",
+    "apr april avril avr aprile abril",
+    "may mai mei maggio mayo",
+    "jun june juni juin giugno junio",
+    "jul july juli juillet juil luglio julio",
+    "aug august août aout augustus agosto",
+    "sep sept september septembre settembre septiembre",
+    "oct october oktober okt octobre ottobre octubre",
+    "nov november novembre noviembre",
+    "dec december dezember dez décembre decembre dicembre diciembre",
 )
+MONTH_OF = {name: number for number, names in enumerate(MONTHS, start=1) for name in names.split()}
+_MONTH = rf"(?P<month>{'|'.join(sorted(MONTH_OF, key=len, reverse=True))})"
 _DAY = r"(?P<day>\d{1,2})"
 _YEAR = r"(?P<year>(?:19|20)\d\d|\d\d)"
 _MARK = r"\s{0,2}[ .,/'-]\s{0,2}"
@@ -24,7 +36,7 @@ PATTERNS = tuple(
     for pattern in (
         rf"{_START}(?P<year>(?:19|20)\d\d)\s?(?P<mark>[-/.])\s?(?P<month>\d{{1,2}})\s?(?P=mark)\s?{_DAY}{_END}",
         rf"{_START}(?P<a>\d{{1,2}})\s?(?P<mark>[-/.])\s?(?P<b>\d{{1,2}})\s?(?P=mark)\s?{_YEAR}{_END}",
-        rf"{_START}{_DAY}(?:st|nd|rd|th)?(?:{_MARK})?{_MONTH}\.?(?:{_MARK})?{_YEAR}{_END}",
+        rf"{_START}{_DAY}(?:st|nd|rd|th|er)?(?:{_MARK})?{_MONTH}\.?(?:{_MARK})?{_YEAR}{_END}",
         rf"(?<![^\W_]){_MONTH}\.?\s?{_DAY}(?:st|nd|rd|th)?{_MARK}{_YEAR}{_END}",
     )
 )
@@ -57,7 +69,7 @@ def _numbers(match: re.Match[str], order: DateOrder) -> list[tuple[int, int]]:
     groups = match.groupdict()
     if "a" not in groups:
         month = groups["month"]
-        return [(int(month) if month.isdigit() else MONTHS.index(month[:3].lower()) + 1, int(groups["day"]))]
+        return [(int(month) if month.isdigit() else MONTH_OF[month.lower()], int(groups["day"]))]
     first, second = int(groups["a"]), int(groups["b"])
     pairs = [(second, first), (first, second)]
     return pairs if order is DateOrder.DAY_FIRST else pairs[::-1]

@@ -8,6 +8,29 @@ from itertools import islice
 
 #: What the finders read of a text; a rule with a pattern of its own reads all of it.
 MAX_LINES, MAX_LINE = 5_000, 1_000
+#: Two spaces or more part the cells of a line.
+_CELL = re.compile(r"\S+(?: \S+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A run of words on a line, and the columns it takes up."""
+
+    text: str
+    start: int
+    end: int
+
+
+def split_cells(text: str) -> list[list[Cell]]:
+    """Return the cells of every line that has any; at most MAX_LINES lines, each cut at MAX_LINE."""
+    rows = []
+    for line in text.splitlines():
+        cells = [Cell(match[0], *match.span()) for match in _CELL.finditer(line[:MAX_LINE].expandtabs(4))]
+        if cells:
+            rows.append(cells)
+        if len(rows) == MAX_LINES:
+            break
+    return rows
 
 
 @dataclass(frozen=True)
@@ -20,6 +43,11 @@ class Document:
     def lines(self) -> tuple[str, ...]:
         lines = (line.strip() for line in self.text.splitlines())
         return tuple(islice((line[:MAX_LINE] for line in lines if line), MAX_LINES))
+
+    @cached_property
+    def cells(self) -> list[list[Cell]]:
+        """The cells of each line, for texts laid out in columns."""
+        return split_cells(self.text)
 
 
 class Phrases:

@@ -16,14 +16,24 @@ class FieldType(StrEnum):
     NUMBER = "number"
     INTEGER = "integer"
     MONEY = "money"
+    BOOLEAN = "boolean"
+    LIST = "list"
+
+
+Value = str | int | float | bool | list[str]
+_SAID = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class NotOfType(ValueError):
     """A found text is not of the field's type."""
 
 
-def convert(found: Any, kind: FieldType, order: DateOrder = DateOrder.DAY_FIRST) -> str | int | float:
-    """Return `found` as the type asks: dates as ISO 8601, money as a number. Raises NotOfType."""
+def convert(found: Any, kind: FieldType, order: DateOrder = DateOrder.DAY_FIRST) -> Value:
+    """Return `found` as the type asks: dates as ISO 8601, money as a number, lists of texts. Raises NotOfType."""
+    if kind is FieldType.LIST:
+        return _texts(found)
+    if kind is FieldType.BOOLEAN:
+        return _truth(found)
     if isinstance(found, bool) or not isinstance(found, (str, int, float)):
         raise NotOfType
     if kind is FieldType.TEXT:
@@ -36,6 +46,19 @@ def convert(found: Any, kind: FieldType, order: DateOrder = DateOrder.DAY_FIRST)
             raise NotOfType
         return int(number)
     return float(number)
+
+
+def _texts(found: Any) -> list[str]:
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise NotOfType
+    return found
+
+
+def _truth(found: Any) -> bool:
+    said = found if isinstance(found, bool) else _SAID.get(str(found).strip().lower())
+    if said is None:
+        raise NotOfType
+    return said
 
 
 def _date(text: str, order: DateOrder) -> str:

@@ -6,13 +6,15 @@ Titles and descriptions are what a form shows.
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from workflows.domain.extraction.choices import DIGITS
 from workflows.domain.extraction.dates import DateOrder
 from workflows.domain.extraction.money import CURRENCIES, Currency
 from workflows.domain.extraction.names import LEGAL_FORMS
 from workflows.domain.extraction.values import FieldType
 from workflows.kinds.base import StepConfig
+from workflows.kinds.llm.settings import BY_HELP, By, LlmSettings
 
 Words = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
 PatternText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -45,6 +47,19 @@ class AfterLabelRule(StepConfig):
     labels: Words = Field(title="Labels", description=WORDS_HELP, min_length=1)
     within: int = Field(1, ge=0, le=20, title="Next lines", description="How many lines after the label may hold it.")
     pattern: PatternText | None = Field(None, title="Looks like", description="A pattern that the value must contain.")
+
+
+class CellRule(StepConfig):
+    """The value of a label in a text laid out in columns: behind the label, in the next cell, or below it."""
+
+    rule: Literal["cell"] = "cell"
+    labels: Words = Field(
+        title="Labels", description=f"At the beginning of a cell; tried in this order. {WORDS_HELP}", min_length=1
+    )
+    pattern: PatternText = Field(
+        title="Looks like", description="What the cell must hold; the group 'value', if there is one, is what counts."
+    )
+    below: int = Field(2, ge=0, le=10, title="Lines below", description="How many lines below the label may hold it.")
 
 
 class KeyValueRule(StepConfig):
@@ -133,8 +148,21 @@ class ChoiceWords(StepConfig):
     """Words that speak for a value."""
 
     value: str = Field(title="Value", min_length=1, max_length=200)
-    words: Words = Field(title="Words", description=WORDS_HELP, min_length=1)
+    words: Words = Field((), title="Words", description=WORDS_HELP)
+    hashes: tuple[Annotated[str, Field(pattern=rf"^[0-9a-f]{{{DIGITS}}}$")], ...] = Field(
+        (),
+        max_length=5000,
+        title="Hashed words",
+        description=f"The first {DIGITS} digits of the SHA-256 of words that nobody should have to read here.",
+    )
     points: float = Field(1.0, ge=-100, le=100, title="Points for each different word")
+    base: float = Field(0.0, ge=-1000, le=1000, title="Points without any word")
+
+    @model_validator(mode="after")
+    def _speaks(self) -> "ChoiceWords":
+        if not self.words and not self.hashes and not self.base:
+            raise ValueError("needs words, hashes, or points without any word")
+        return self
 
 
 class ChoiceRule(StepConfig):
@@ -160,8 +188,8 @@ class ConstantRule(StepConfig):
 
 # fmt: off
 AnyRule = (
-    RegexRule | AfterLabelRule | KeyValueRule | PathRule | LinesRule | DateRule | MoneyRule | CompanyRule | AddressRule
-    | ChoiceRule | FieldRule | ConstantRule
+    RegexRule | AfterLabelRule | CellRule | KeyValueRule | PathRule | LinesRule | DateRule | MoneyRule | CompanyRule
+    | AddressRule | ChoiceRule | FieldRule | ConstantRule
 )
 # fmt: on
 Rule = Annotated[AnyRule, Field(discriminator="rule")]
@@ -197,7 +225,10 @@ class FieldConfig(StepConfig):
     )
     order: DateOrder = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
     clean: Clean = Field(default_factory=Clean, title="Clean")
-    rules: tuple[Rule, ...] = Field(title="Rules", min_length=1, description="The first that finds a value counts.")
+    choices: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
+        (), title="One of", max_length=200, description="Empty: anything. For texts."
+    )
+    rules: tuple[Rule, ...] = Field((), title="Rules", description="The first that finds a value counts.")
 
 
 class ExtractConfig(StepConfig):
@@ -211,3 +242,6 @@ class ExtractConfig(StepConfig):
         2.0, gt=0, le=60, title="Time for patterns", description="Seconds all patterns may take for one text."
     )
     fields: tuple[FieldConfig, ...] = Field(title="Fields", min_length=1, max_length=100)
+    by: By = Field(By.RULES, title="Found by", description=BY_HELP)
+    instruction: str = Field("", title="Instruction", max_length=20_000, description="A template; for the model.")
+    llm: LlmSettings = Field(default_factory=LlmSettings, title="Language model")

@@ -6,6 +6,7 @@ from functools import singledispatch
 from typing import Any
 
 from workflows.domain.extraction.addresses import AddressRules, find_address
+from workflows.domain.extraction.cells import CellFinder
 from workflows.domain.extraction.choices import Choice, choose
 from workflows.domain.extraction.dates import best_date
 from workflows.domain.extraction.lines import LineSelection, after_label, key_value, select_lines
@@ -81,6 +82,18 @@ def _(rule: config.AfterLabelRule) -> Finder:
 
 
 @compile_rule.register
+def _(rule: config.CellRule) -> Finder:
+    labels = [Phrases([label]) for label in rule.labels]
+    pattern = compile_pattern(rule.pattern, "pattern")
+
+    def find(source: Source) -> str | None:
+        finder = CellFinder(source.document.cells, pattern=pattern, below=rule.below, budget=source.budget)
+        return next((value for value in map(finder.find, labels) if value is not None), None)
+
+    return find
+
+
+@compile_rule.register
 def _(rule: config.KeyValueRule) -> Finder:
     keys = frozenset(" ".join(key.lower().split()) for key in rule.keys)
     return lambda source: key_value(source.document.lines, keys, rule.separators)
@@ -142,7 +155,10 @@ def _(rule: config.AddressRule) -> Finder:
 
 @compile_rule.register
 def _(rule: config.ChoiceRule) -> Finder:
-    choices = tuple(Choice(choice.value, Phrases(choice.words), choice.points) for choice in rule.choices)
+    choices = tuple(
+        Choice(choice.value, Phrases(choice.words), choice.points, frozenset(choice.hashes), choice.base)
+        for choice in rule.choices
+    )
     return lambda source: choose(source.document.text, choices)
 
 

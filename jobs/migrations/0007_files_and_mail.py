@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0003_default_queue'),
-        ('tenants', '0003_imap_connections'),
+        ('jobs', '0006_reviews_and_joins'),
+        ('tenants', '0004_imap_connections'),
         ('workflows', '0002_describe_and_sign'),
     ]
 

@@ -1,0 +1,63 @@
+"""Leaving fields out of what is kept of a language model's prompts and answers."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from workflows.domain.calls import ModelCall
+
+REDACTED = "[redacted]"
+#: Values shorter than this are replaced only where they stand by themselves: "7" is in every text.
+SHORT = 4
+
+
+def redact(calls: Sequence[ModelCall], names: frozenset[str], records: Iterable[Mapping[str, Any]]) -> list[ModelCall]:
+    """Return the calls without the values that `records` hold under `names`.
+
+    An answer that holds such a value is not remembered either: answers are remembered as they are.
+    """
+    if not names or not calls:
+        return list(calls)
+    pattern = _pattern({text for record in records for name in names for text in _texts(record.get(name))})
+    if pattern is None:
+        return list(calls)
+    return [_redacted(call, pattern) for call in calls]
+
+
+def _redacted(call: ModelCall, pattern: "re.Pattern[str]") -> ModelCall:
+    return replace(
+        call,
+        prompt=pattern.sub(REDACTED, call.prompt),
+        answer=pattern.sub(REDACTED, call.answer),
+        error=pattern.sub(REDACTED, call.error),
+        kept=None if pattern.search(call.answer) else call.kept,
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Return the texts by which a value may stand in a prompt or an answer, of lists and objects those of the parts."""
+    if isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield from (text for text in (value.strip(), " ".join(value.split()), _escaped(value)) if text)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def _escaped(value: str) -> str:
+    """Return a text as JSON has it."""
+    return json.dumps(value.strip(), ensure_ascii=False)[1:-1]
+
+
+def _pattern(texts: set[str]) -> "re.Pattern[str] | None":
+    parts = [
+        rf"(?<!\w){re.escape(text)}(?!\w)" if len(text) < SHORT else re.escape(text)
+        for text in sorted(texts, key=len, reverse=True)
+    ]
+    return re.compile("|".join(parts), re.IGNORECASE) if parts else None

@@ -1,0 +1,1 @@
+"""What the step kinds that ask a language model share."""
