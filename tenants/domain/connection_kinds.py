@@ -219,9 +219,18 @@ KINDS: dict[str, ConnectionKind] = {
         ConnectionKind(
             "openai", "OpenAI or compatible", Group.LLM, OpenAIConfig, (API_KEY,), summary="OpenAI, vLLM, and others."
         ),
-        ConnectionKind("anthropic", "Anthropic", Group.LLM, AnthropicConfig, (API_KEY,), summary="Claude."),
-        ConnectionKind("gemini", "Google Gemini", Group.LLM, GeminiConfig, (API_KEY,), summary="Gemini."),
-        ConnectionKind("ollama", "Ollama", Group.LLM, OllamaConfig, (API_KEY,), summary="Models of your own."),
+        ConnectionKind("anthropic", "Anthropic", Group.LLM, AnthropicConfig, (API_KEY,), summary="Claude models."),
+        ConnectionKind(
+            "gemini",
+            "Google Gemini",
+            Group.LLM,
+            GeminiConfig,
+            (API_KEY,),
+            summary="Gemini models, with a key of Google AI Studio.",
+        ),
+        ConnectionKind(
+            "ollama", "Ollama", Group.LLM, OllamaConfig, (API_KEY,), summary="Models on a machine of your own."
+        ),
         ConnectionKind(
             "http",
             "HTTP API",

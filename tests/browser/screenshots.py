@@ -135,6 +135,13 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "workflows": (editor, "/admin/workflows/workflow/"),
         "workflows-empty": (empty, "/admin/workflows/workflow/"),
         "workflow": (editor, f"/admin/workflows/workflow/{scene.receipts.pk}/change/"),
+        "connections": (editor, "/admin/tenants/connection/"),
+        "connections-empty": ("editor@empty.test", "/admin/tenants/connection/"),
+        "connection-kinds": (editor, "/admin/tenants/connection/add/"),
+        "connection-add": (editor, "/admin/tenants/connection/add/?kind=http"),
+        "connection": (editor, connection_page("accounting")),
+        "connection-spent": (editor, connection_page("default")),
+        "connection-viewer": (operator, connection_page("default")),
         "choose-tenant": (ROOT, "/admin/jobs/job/"),
         "periodic-tasks": (ROOT, "/admin/django_celery_beat/periodictask/"),
         "periodic-task": (ROOT, "/admin/django_celery_beat/periodictask/add/"),
@@ -144,6 +151,13 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "users": (ROOT, "/admin/auth/user/"),
         "user": (ROOT, f"/admin/auth/user/{scene.cast.operator.pk}/change/"),
     }
+
+
+def connection_page(slug: str) -> str:
+    """Return the address of a connection's page."""
+    from tenants.models import Connection
+
+    return f"/admin/tenants/connection/{Connection.objects.get(slug=slug).pk}/change/"
 
 
 def take(scene: "Scene", address: str, folder: Path) -> int:

@@ -59,6 +59,17 @@ def test_an_editor_adds_one_and_its_secret_is_never_shown(acme: Cast) -> None:
     assert "Remove: API key" in page
 
 
+def test_a_language_model_may_have_prices_of_its_own(acme: Cast) -> None:
+    client = log_in(acme.editor)
+    sent = filled(acme, config_base_url="https://api.openai.com/v1", config_model="gpt-x", secret_api_key=SECRET)
+    wrong = client.post(f"{BASE}add/?kind=openai", sent | {"config_input_price": "-1"})
+    assert "greater than or equal to 0" in errors(wrong)["config_input_price"][0]
+    assert client.post(f"{BASE}add/?kind=openai", sent | {"config_input_price": "0.15"}).status_code == 302
+    config = Connection.objects.get().config
+    assert config["input_price"] == 0.15
+    assert "output_price" not in config
+
+
 def test_an_empty_secret_keeps_it_a_new_one_replaces_it_and_the_box_clears_it(acme: Cast) -> None:
     row = make_connection(acme.tenant, slug="m", kind="ollama", secrets={"api_key": SECRET})
     client, url = log_in(acme.editor), f"{BASE}{row.pk}/change/"

@@ -35,6 +35,7 @@ from jobs.models import (
     ImportState,
     InboundMessage,
     Job,
+    Join,
     Lane,
     ListImport,
     LlmAnswer,
@@ -176,7 +177,9 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     make_workflow(cast.tenant, "both-have-one", **names)
     told = {"payload": {"text": slug}, "result": {"text": slug}, "error_message": slug, "correlation_id": slug}
     job = make_job(workflow, State.FAILED, **told)
-    make_job(workflow, State.PENDING, **told, parent=job)
+    child = make_job(workflow, State.PENDING, **told, parent=job)
+    ids = {"first_id": child.pk, "last_id": child.pk}
+    Join.objects.create(job=job, waits_for=child, on_child_failure="continue", created_at=NOW, **ids)
     Attempt.objects.create(job=job, number=1, outcome="failed", error_message=slug, started_at=NOW, finished_at=NOW)
     StepRun.objects.create(
         job=job, position=0, attempt=1, step_key="step1", output={"text": slug}, seconds=0.1, finished_at=NOW

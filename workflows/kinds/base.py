@@ -23,6 +23,11 @@ from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
 
+NO_LANGUAGE_MODEL = (
+    "This step asks a language model, and there is no connection to a language model: add one under Settings, "
+    "Connections, then retry the job."
+)
+
 
 class Effect(StrEnum):
     """What running a step again would cost; decides when its result is made durable."""
@@ -74,9 +79,17 @@ class StepContext:
         Raises PermanentError where there is none that can be used.
         """
         try:
-            return llm_connection(self.connections, slug)
+            found = llm_connection(self.connections, slug)
         except ConnectionUnusable as error:
             raise PermanentError(str(error)) from None
+        if found is not None:
+            return found
+        if slug is None:
+            raise PermanentError(NO_LANGUAGE_MODEL)
+        if slug in self.connections:
+            kind = self.connections[slug].kind
+            raise PermanentError(f"The connection '{slug}' leads to no language model: its kind is {kind}.")
+        raise PermanentError(f"There is no connection '{slug}': add it, or name another in the step.")
 
     def names(self) -> dict[str, Any]:
         """Return what expressions and templates see, by name."""
