@@ -87,7 +87,10 @@ def test_only_files_of_the_chosen_types_are_read():
 def test_without_a_file_a_text_of_the_payload_may_stand_in():
     assert read(payload={"text": "typed"}, fallback="payload.text")["text"] == "typed"
     assert read(keep("a.txt", b"one"), payload={"text": "typed"}, fallback="payload.text")["text"] == "one"
-    assert refusal(fallback="payload.text") == refusal() == "The job has no file to read. Send one with it."
+    assert refusal() == "The job has no file to read. Send one with it."
+    assert (
+        refusal(fallback="payload.text") == "The job has neither a file nor a text in payload.text. Send one of them."
+    )
 
 
 def test_a_storage_that_is_no_folder_is_read_too(far_storage):

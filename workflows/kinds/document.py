@@ -29,6 +29,8 @@ TYPES: dict[str, str] = {
 }
 FIRST, ALL = "first", "all"
 MOST_FILES = 20
+NO_FILE = "The job has no file to read. Send one with it."
+NEITHER = "The job has neither a file nor a text in {}. Send one of them."
 MOST_WARNINGS = 20
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -139,7 +141,7 @@ class Document(StepKind[DocumentConfig]):
     def _fallback(self, context: StepContext) -> Record:
         text = value_at(context, self.config.fallback) if self.config.fallback else None
         if not isinstance(text, str) or not text.strip():
-            raise Unreadable("The job has no file to read. Send one with it.")
+            raise Unreadable(NO_FILE if self.config.fallback is None else NEITHER.format(self.config.fallback))
         return self._output(text[: self.config.characters], [], [])
 
     def _read_all(self, files: Sequence[StoredFile]) -> Record:

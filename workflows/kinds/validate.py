@@ -34,7 +34,7 @@ class Rule(StepConfig):
     one_of: Annotated[tuple[str | float, ...], Field(title="Must be one of", max_length=500)] = ()
     occurs_in: Annotated[
         str | None,
-        Field(title="Must occur in", description="A payload field with text, for values that were found in it."),
+        Field(title="Must occur in", description="The field, or output of a step, whose text it was found in."),
     ] = None
     message: Annotated[
         str | None, Field(title="Message", max_length=500, description="What to say when it does not hold.")
@@ -82,8 +82,8 @@ class Validate(StepKind[ValidateConfig]):
         for name, path in (("field", rule.field), ("occurs_in", rule.occurs_in)):
             if path is not None and not is_path(path):
                 self.problem(f"{place}.{name}", f"'{path}' is not a path like total or payload.items[0].name")
-        if rule.field and rule.field.startswith("steps."):
-            self.refer(f"{place}.field", (rule.field.split(".")[1],))
+            if path is not None and path.startswith("steps."):
+                self.refer(f"{place}.{name}", (path.split(".")[1],))
         check = Check(rule.required, pattern, rule.min, rule.max, rule.max_length, rule.one_of, that)
         return rule, when, check
 
@@ -94,7 +94,7 @@ class Validate(StepKind[ValidateConfig]):
             if when is not None and not test(when, names):
                 continue
             value = None if rule.field is None else value_at(context, rule.field)
-            text = "" if rule.occurs_in is None else at_path(context.payload, rule.occurs_in.removeprefix("payload."))
+            text = "" if rule.occurs_in is None else _place(context, rule.occurs_in)
             reason = failed_check(check, value, rule.occurs_in, text, names)
             if reason:
                 problems.append({"field": rule.field, "message": rule.message or reason})
@@ -113,6 +113,13 @@ class Validate(StepKind[ValidateConfig]):
         if self.config.on_invalid == "flag":
             properties["problems"] = {"type": "array", "items": problem}
         return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _place(context: StepContext, path: str) -> Any:
+    """Return where a value must occur: in an earlier step's output, or in the payload, never in what was made of it."""
+    if path.startswith("steps."):
+        return value_at(context, path)
+    return at_path(context.payload, path.removeprefix("payload."))
 
 
 def _summary(problems: list[dict[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 Every file of the public sets where they lie in `../shared/data` beside the checkout, and files made to hurt.
 """
 
+import io
 import json
 import resource
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 
 from jobs.domain.states import State
 from jobs.models import Job, StepRun
@@ -87,6 +89,23 @@ def test_a_document_is_read_and_the_steps_behind_it_work_on_its_text(api: Api, a
     assert job["result"]["document"]["file"] == "bill.pdf"
     assert [run["step"] for run in job["step_runs"]] == ["read", "find"]
     assert StepRun.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_invoice_that_comes_as_a_pdf_goes_through_the_starter(api: Api, acme: Cast, queue):
+    call_command(
+        "gallery", "install", "invoices", "--tenant", "acme", "--as", "papers", "--publish", stdout=io.StringIO()
+    )
+    lines = ["Harbour Stationery Ltd", "Invoice No: HS-2041", "Invoice Date: 3 March 2026", "Total due  GBP 174.60"]
+    uid = send(api, "bill.pdf", made.pdf(*lines))
+    typed = read(api.post("jobs", {"workflow": "papers", "payload": {"text": "\n".join(lines)}}), 201)["id"]
+    nothing = read(api.post("jobs", {"workflow": "papers", "payload": {}}), 201)["id"]
+    drain(Workflow.objects.get(slug="papers"))
+    for job in (read(api.get(f"jobs/{uid}")), read(api.get(f"jobs/{typed}"))):
+        assert (job["state"], job["error"]) == ("SUCCEEDED", None)
+        found = {name: job["result"][name] for name in ("supplier", "invoice_number", "total", "currency", "route")}
+        assert list(found.values()) == ["Harbour Stationery Ltd", "HS-2041", 174.6, "GBP", "payable"]
+    assert "neither a file nor a text" in read(api.get(f"jobs/{nothing}"))["error"]["message"]
 
 
 @pytest.mark.slow
