@@ -79,10 +79,10 @@ def test_the_encoding_is_found(encoding, found):
 
 
 def test_a_letter_beyond_the_beginning_decides_on_the_encoding():
-    data = b"text\n" + b"plain\n" * 200_000 + "Köln\n".encode("cp1252")
+    data = b"text\n" + b"plain\n" * 20_000 + "Köln\n".encode("cp1252")
     form, rows = read(data)
     assert form.encoding == "cp1252"
-    assert rows[-1] == Row(200_002, {"text": "Köln"})
+    assert rows[-1] == Row(20_002, {"text": "Köln"})
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,7 @@ def test_a_workbook_gives_its_values_as_json():
 def test_times_and_spans_of_a_workbook_become_texts():
     rows = values(workbook(["At", "Took"], [time(9, 30), timedelta(hours=1)]))
     assert rows == [{"At": "09:30:00", "Took": "1:00:00"}]
+    assert [tables.plain_cell(cell) for cell in (5.0, 5.5, None)] == [5, 5.5, ""]
 
 
 def test_a_workbook_of_charts_has_no_rows():
