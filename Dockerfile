@@ -18,7 +18,8 @@ FROM python:3.11-slim-bookworm
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libmariadb3 \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --uid 10001 --create-home --home-dir /var/lib/taskflow --shell /usr/sbin/nologin taskflow
+ && useradd --uid 10001 --create-home --home-dir /var/lib/taskflow --shell /usr/sbin/nologin taskflow \
+ && install -d -o taskflow -g taskflow -m 700 /var/lib/taskflow/files
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/taskflow HOST=0.0.0.0 PORT=8000

@@ -8,12 +8,14 @@ from celery import shared_task
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
 from django.db import close_old_connections, connection
 
+from jobs.runtime import imap
 from jobs.runtime import process as processes
 from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
 from jobs.runtime.intake import run_list_import
 from jobs.runtime.tick import tick as run_tick
 from jobs.runtime.writing import surely
+from jobs.services import files, mail
 from jobs.services.wake import clear_wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import span
@@ -53,6 +55,26 @@ def tick(**_unknown: Any) -> None:
 def work_bulk_action(action_id: int, **_unknown: Any) -> None:
     """Go on with a bulk action, unless another process is at it."""
     run_bulk_action(action_id)
+
+
+@shared_task(name="jobs.prune_files")
+def prune_files(**_unknown: Any) -> None:
+    """Take away files whose job was never made, or is gone, and old lines of the log of mail."""
+    files.prune_files(now=utcnow())
+    mail.prune_inbound(now=utcnow())
+
+
+@shared_task(name="jobs.poll_mail")
+def poll_mail(**_unknown: Any) -> None:
+    """Have the folders looked into whose turn it is, each by a task of its own: a slow server holds up no other."""
+    for mailbox_id in imap.due_mailboxes(now=utcnow()):
+        poll_mailbox.delay(mailbox_id)
+
+
+@shared_task(name="jobs.poll_mailbox")
+def poll_mailbox(mailbox_id: int, **_unknown: Any) -> None:
+    """Take in what is new in one folder, unless another process is at it."""
+    imap.poll_mailbox(mailbox_id, now=utcnow())
 
 
 @shared_task(name="jobs.work_list_import")

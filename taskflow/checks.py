@@ -29,8 +29,15 @@ POSITIVE = (
     "STOP_GRACE_SECONDS",
     "CRASH_BUDGET",
     "STEP_TIMEOUT_SECONDS",
+    "REVIEW_UNDO_SECONDS",
     "MAX_BODY_BYTES",
     "MAX_PAYLOAD_BYTES",
+    "MAX_FILE_BYTES",
+    "MAX_UPLOAD_BYTES",
+    "MAX_FILES",
+    "DOCUMENT_SECONDS",
+    "DOCUMENT_MEMORY_MB",
+    "MAIL_POLL_SECONDS",
 )
 OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
@@ -134,3 +141,17 @@ def check_server(app_configs: Any, databases: Sequence[str] | None, **kwargs: An
                 "Load them: mariadb-tzinfo-to-sql /usr/share/zoneinfo | mariadb mysql (mysql_tzinfo_to_sql for MySQL)."
             )
             yield warning(9, "The server's time-zone tables are empty.", hint)
+
+
+@register(Tags.database)
+def check_characters(app_configs: Any, databases: Sequence[str] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """E010: a database that cannot keep every text."""
+    for alias in databases or []:
+        if connections[alias].vendor != "mysql":
+            continue
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT @@character_set_database")
+            (found,) = cursor.fetchone() or ("",)
+        if found != "utf8mb4":
+            hint = "While it is empty: ALTER DATABASE name CHARACTER SET utf8mb4."
+            yield error(10, f"The database's character set is {found}, which cannot keep every text.", hint)

@@ -19,6 +19,7 @@ from taskflow.lib.clock import database_now, utcnow
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from tenants.queries import tenants_of
+from tenants.services.spending import budget_notices
 from workflows.models import Workflow
 
 COUNT_LIMIT = 1_001
@@ -66,6 +67,7 @@ def _of_tenant(tenant: Tenant) -> dict[str, Any]:
     workflows = Workflow.objects.filter(tenant=tenant, active=True).order_by("label_plural", "pk")[:MOST_WORKFLOWS]
     failures = get_page(tenant.pk, JobFilter(states=ATTENTION), size=MOST_FAILURES)
     return {
+        "notices": budget_notices(tenant.pk, now),
         "counts": counts,
         "failed_lately": _failed_since(tenant, now - RECENT),
         "work": [_work(tenant, workflow) for workflow in workflows],

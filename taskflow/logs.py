@@ -152,6 +152,10 @@ def chosen_stream(program: str) -> str:
     return "ext://sys.stderr" if program.endswith("manage.py") else "ext://sys.stdout"
 
 
+#: Below this, an address is its own key.
+_KEYED = "/api/v1/inbound-mail/"
+
+
 class RequestLog(RequestMiddleware):
     """Gives each request an id, in every line and in the answer's `X-Request-ID`, and logs how it ended."""
 
@@ -173,8 +177,9 @@ class RequestLog(RequestMiddleware):
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        """Return method and path; a query may hold what somebody searched for in payloads."""
-        return f"{request.method} {request.path}"
+        """Return method and path; a query may hold what somebody searched for, and some paths end in a key."""
+        path = request.path if not request.path.startswith(_KEYED) else f"{_KEYED}…"
+        return f"{request.method} {path}"
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:

@@ -9,11 +9,14 @@ from django.contrib.admin.exceptions import NotRegistered
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import escape
+from django.utils.html import escape, format_html
+from django.utils.safestring import mark_safe
 from unfold.dataclasses import SearchResult
 
 from jobs.admin.access import allowed, tenant_of
+from jobs.admin.review import open_reviews_of
 from jobs.models import Job
+from jobs.queries.reviews import MOST_COUNTED
 from tenants.admin.access import access_of
 from tenants.domain.roles import Permission
 from tenants.queries import tenants_of
@@ -25,7 +28,7 @@ Item = dict[str, Any]
 
 #: Title -> (model, label, icon); shown to who may view the model.
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
-    "Build": [("workflows.workflow", "Workflows", "schema")],
+    "Build": [("workflows.workflow", "Workflows", "schema"), ("jobs.mailbox", "Mailboxes", "mail")],
     "Operate": [
         ("jobs.job", "All jobs", "list_alt"),
         ("jobs.queue", "Queues", "stacks"),
@@ -33,11 +36,13 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("jobs.workerlease", "Workers", "memory"),
         ("jobs.llmusage", "LLM usage", "paid"),
         ("jobs.bulkaction", "Bulk actions", "checklist"),
+        ("jobs.inboundmessage", "Mail that came in", "inbox_customize"),
         ("jobs.listimport", "Imports", "upload_file"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),
     ],
     "Settings": [
         ("tenants.tenant", "Tenants and members", "domain"),
+        ("tenants.connection", "Connections", "cable"),
         ("tenants.apikey", "API keys", "key"),
         ("auth.user", "Users", "person"),
         ("auth.group", "Groups", "group"),
@@ -56,6 +61,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     home = [_item("Overview", "space_dashboard", reverse("admin:index"))]
     groups: list[dict[str, Any]] = [
         {"title": "", "items": home},
+        {"title": "Review", "separator": True, "items": _review(request)},
         {"title": "Work", "separator": True, "items": _work(request)},
         *(
             {"title": title, "separator": True, "items": _models(request, models) + _pages(request, title)}
@@ -135,6 +141,22 @@ def _work(request: HttpRequest) -> list[Item]:
     workflows = Workflow.objects.filter(tenant=tenant, active=True).order_by("label_plural", "pk")
     shown = workflows.values_list("slug", "label_plural")[:MOST_WORKFLOWS]
     return [_item(label, "inbox", reverse("admin:jobs_job_of", args=[slug])) for slug, label in shown]
+
+
+def _review(request: HttpRequest) -> list[Item]:
+    count = open_reviews_of(request)
+    if count is None or not allowed(request, Permission.VIEW_JOBS):
+        return []
+    inbox = _item("Inbox", "rate_review", reverse("admin:jobs_review_inbox"))
+    shown = f"{MOST_COUNTED - 1}+" if count >= MOST_COUNTED else str(count)
+    # The script asks for the count again at this address while the page is open.
+    inbox["title"] = format_html(
+        'Inbox <b class="tf-count" data-count-url="{}"{}>{}</b>',
+        reverse("admin:jobs_review_count"),
+        "" if count else mark_safe(" hidden"),
+        shown,
+    )
+    return [inbox, _item("Review history", "history", reverse("admin:jobs_review_changelist"))]
 
 
 def _models(request: HttpRequest, models: list[tuple[str, str, str]]) -> list[Item]:

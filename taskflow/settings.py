@@ -190,6 +190,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "poll-mail": {"task": "jobs.poll_mail", "schedule": 15.0, "options": {"expires": 15}},
+    "prune-files": {"task": "jobs.prune_files", "schedule": 600.0, "options": {"expires": 600}},
 }
 
 # What `manage.py up` starts; the containers use the same numbers.
@@ -211,14 +213,27 @@ CRASH_BUDGET = env.int("CRASH_BUDGET", default=3)
 STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
 #: How long prompts and answers of language models are kept for audit.
 LLM_AUDIT_DAYS = env.int("LLM_AUDIT_DAYS", default=30)
+REVIEW_UNDO_SECONDS = env.float("REVIEW_UNDO_SECONDS", default=8.0)
 #: Modules that register functions for `python` steps.
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])
+
+#: What reading one document may take: processor seconds, and memory of its process.
+DOCUMENT_SECONDS = env.float("DOCUMENT_SECONDS", default=30.0)
+DOCUMENT_MEMORY_MB = env.int("DOCUMENT_MEMORY_MB", default=768)
 
 # Limits at the doors.
 #: How long a process may go on accepting a key that another process has revoked.
 API_KEY_CACHE_SECONDS = env.float("API_KEY_CACHE_SECONDS", default=5.0)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=10 * 1024 * 1024)
 MAX_PAYLOAD_BYTES = env.int("MAX_PAYLOAD_BYTES", default=1024 * 1024)
+#: One file, all of one request, and the files of one job.
+MAX_FILE_BYTES = env.int("MAX_FILE_BYTES", default=25 * 1024 * 1024)
+MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", default=50 * 1024 * 1024)
+MAX_FILES = env.int("MAX_FILES", default=20)
+#: Patterns of content types that are taken, as the bytes tell them; `!` in front refuses.
+FILE_TYPES = env.list("FILE_TYPES", default=["*/*", "!application/x-executable"])
+#: How often the folders of mailboxes are looked into.
+MAIL_POLL_SECONDS = env.float("MAIL_POLL_SECONDS", default=60.0)
 #: One uploaded list: its size, the rows of it that are read, and what a workbook may unpack to.
 MAX_LIST_BYTES = env.int("MAX_LIST_BYTES", default=100 * 1024 * 1024)
 MAX_LIST_ROWS = env.int("MAX_LIST_ROWS", default=1_000_000)
@@ -237,6 +252,16 @@ LLM_CONCURRENT = env.int("LLM_CONCURRENT", default=0)
 LLM_REQUESTS_PER_MINUTE = env.int("LLM_REQUESTS_PER_MINUTE", default=0)
 LLM_TOKENS_PER_MINUTE = env.int("LLM_TOKENS_PER_MINUTE", default=0)
 LLM_MONTHLY_BUDGET = env.float("LLM_MONTHLY_BUDGET", default=0.0)
+
+# The deployment's mail server, for `notify` steps that name no connection; without EMAIL_HOST there is none.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=not EMAIL_USE_SSL)
+EMAIL_TIMEOUT = 30
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="taskflow@localhost")
 
 # Logs and metrics; see docs/observability.md.
 LOG_FORMAT = env.str("LOG_FORMAT", default="")

@@ -43,6 +43,11 @@ def roles_of(user: "User") -> dict[int, Role]:
     return {tenant_id: Role(role) for tenant_id, role in rows}
 
 
+def owners_of(tenant: Tenant) -> QuerySet[Membership]:
+    """Return the memberships of the tenant's owners."""
+    return Membership.objects.filter(tenant=tenant, role=Role.OWNER.value)
+
+
 def role_of(user: "User", tenant: Tenant) -> Role | None:
     """Return the role of `user` in `tenant`, or None; a superuser is an owner everywhere."""
     return Role.OWNER if _is_superuser(user) else roles_of(user).get(tenant.pk)

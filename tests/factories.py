@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from jobs.domain.states import FINAL, State
-from jobs.models import Job, Lane, LlmCall, LlmUsage, Queue, WorkerLease
+from jobs.models import Job, Lane, LlmCall, LlmUsage, Queue, Review, WorkerLease
 from taskflow.lib.clock import database_now
 from taskflow.lib.ids import new_uid
 from tenants.domain.roles import Role
@@ -142,6 +142,28 @@ def make_job(
         "created_at": now,
     }
     return Job.objects.create(workflow=workflow, state=state.value, **values | _times(state, now) | fields)
+
+
+def make_review(job: Job | None = None, *, now: datetime = NOW, **fields: Any) -> Review:
+    """Make an open review of the step its job stands at; without a job, one that waits."""
+    job = job or make_job(state=State.WAITING, now=now)
+    values = {
+        "tenant": job.tenant,
+        "workflow": job.workflow,
+        "step_key": "step1",
+        "position": job.position,
+        "run_number": job.run_number,
+        "resume_at": job.position + 1,
+        "title": "Is this right?",
+        "proposal": {"total": 12.5, "note": "as printed"},
+        "fields": [{"key": "total", "type": "number"}, {"key": "note"}],
+        "role": "reviewer",
+        "on_reject": "stop",
+        "state": "open",
+        "wake_at": fields.get("due_at"),
+        "created_at": now,
+    }
+    return Review.objects.create(job=job, **values | fields)
 
 
 def make_llm_call(job: Job, **fields: Any) -> LlmCall:

@@ -18,6 +18,7 @@ from workflows.domain.fields import FieldType, InputField, Role, read_fields
 from workflows.models import Workflow
 
 Schema = dict[str, Any]
+FILE: Schema = {"type": "object", "properties": {"id": {"type": "string", "format": "uuid"}}, "required": ["id"]}
 TYPES: dict[FieldType, Schema] = {
     FieldType.TEXT: {"type": "string"},
     FieldType.INTEGER: {"type": "integer"},
@@ -30,6 +31,8 @@ TYPES: dict[FieldType, Schema] = {
     FieldType.CHOICE: {"type": "string"},
     FieldType.LIST: {"type": "array"},
     FieldType.OBJECT: {"type": "object"},
+    FieldType.FILE: FILE,
+    FieldType.FILES: {"type": "array", "items": FILE},
 }
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.deletion import Collector
 
-from taskflow.lib.fields import JSONTextField
+from taskflow.lib.fields import ExactSlugField, JSONTextField
 from taskflow.lib.ids import new_uid
 from tenants.models import Tenant, TenantScopedQuerySet
 
@@ -23,11 +23,11 @@ class Workflow(models.Model):
 
     uid = models.UUIDField(default=new_uid, unique=True, editable=False)
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="workflows")
-    slug = models.SlugField(max_length=63)
+    slug = ExactSlugField(max_length=63)
     name = models.CharField(max_length=200)
     label_singular = models.CharField(max_length=60, default="Job")
     label_plural = models.CharField(max_length=60, default="Jobs")
-    queue = models.SlugField(max_length=50, default="default", help_text="The queue its jobs wait in.")
+    queue = ExactSlugField(max_length=50, default="default", help_text="The queue its jobs wait in.")
     description = models.TextField(blank=True, default="")
     active = models.BooleanField(default=True)
     live_version = models.ForeignKey(
@@ -130,7 +130,7 @@ class Step(models.Model):
 
     version = models.ForeignKey(WorkflowVersion, models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField()
-    key = models.SlugField(max_length=50)
+    key = ExactSlugField(max_length=50)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=30)
     config: Any = JSONTextField(default=dict, blank=True)
@@ -139,6 +139,7 @@ class Step(models.Model):
     )
     timeout = models.FloatField(null=True, blank=True, help_text="Seconds; empty for the kind's own limit.")
     retry: Any = JSONTextField(null=True, blank=True)
+    review: Any = JSONTextField(null=True, blank=True, help_text="When a person looks at its output; empty: never.")
 
     objects = StepQuerySet.as_manager()
 

@@ -7,13 +7,15 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from tenants.domain.connections import Connection, Gate, LimitReached, OpenGate
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
 from workflows.domain.calls import ModelCall
-from workflows.domain.fields import read_fields
+from workflows.domain.fields import InputField, read_fields
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Snooze, Spawn, StepError, Stop, Wait
 from workflows.domain.retry import RetryPolicy
+from workflows.domain.reviewing import Question
 from workflows.kinds.base import Effect, StepContext, StepKind
-from workflows.kinds.registry import make_runner
+from workflows.kinds.registry import make_gate, make_runner
+from workflows.kinds.reviewing import Gate as ReviewGate
 from workflows.models import Step, WorkflowVersion
 
 
@@ -28,10 +30,23 @@ class PlannedStep:
     on_error: str = "fail"
     timeout: float | None = None
     retry: RetryPolicy | None = None
+    gate: ReviewGate | None = None
 
     @property
     def effect(self) -> Effect:
         return self.runner.effect
+
+    def asks(self, outcome: Outcome, context: StepContext) -> Question | None:
+        """Return the question to put to a person about what the step gave, or None where its job goes on."""
+        if self.gate is None:
+            return None
+        return self.gate.asks(outcome, context, step=self.name, schema=self.runner.output_schema())
+
+    def asks_about(self, error: StepError, context: StepContext) -> Question | None:
+        """Return the question about a check that failed, or None where the step simply failed."""
+        if self.gate is None:
+            return None
+        return self.gate.asks_about(error, context, step=self.name, schema=self.runner.output_schema())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +62,29 @@ class Plan:
     retry_policy: RetryPolicy | None
     timeout: float
     redacted: frozenset[str] = frozenset()
+    fields: tuple[InputField, ...] = ()
+
+    @property
+    def needs_files(self) -> bool:
+        """Say whether a step of it reads the job's files."""
+        return any(step.runner.needs_files for step in self.steps)
 
 
 def build_step(step: Step) -> PlannedStep:
     """Make a step ready to run. Raises ConfigError, with the field, for an unknown kind or a wrong config."""
     runner = make_runner(step.kind, step.config)
     retry = None if step.retry is None else RetryPolicy.model_validate(step.retry)
-    return PlannedStep(step.key, step.name, step.kind, runner, step.on_error, step.timeout, retry)
+    gate = make_gate(step.kind, step.review)
+    return PlannedStep(step.key, step.name, step.kind, runner, step.on_error, step.timeout, retry, gate)
 
 
 def build_plan(version: WorkflowVersion) -> Plan:
     """Make a version ready to run; raises ConfigError where a step is wrong."""
     policy = None if version.retry_policy is None else RetryPolicy.model_validate(version.retry_policy)
     steps = tuple(build_step(step) for step in version.steps.order_by("position"))
-    redacted = frozenset(field.key for field in read_fields(version.fields) if field.redact)
-    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, redacted)
+    fields = read_fields(version.fields)
+    redacted = frozenset(field.key for field in fields if field.redact)
+    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, redacted, fields)
 
 
 @lru_cache(maxsize=1024)
@@ -111,6 +134,7 @@ class RunResult:
     skipped_errors: dict[str, StepError] = field(default_factory=dict)
     paused: Outcome | None = None
     calls: list[ModelCall] = field(default_factory=list)
+    reviews: dict[str, Question] = field(default_factory=dict)
 
 
 class UnexpectedError(PermanentError):
@@ -126,6 +150,8 @@ def run_step(step: PlannedStep, context: StepContext) -> Outcome:
         return step.runner.dry_run(context)
     except (StepError, LimitReached):
         raise
+    except ConnectionUnusable as error:
+        raise PermanentError(str(error)) from None
     except Exception as error:
         raise UnexpectedError(f"{type(error).__name__}: {error}") from error
 
@@ -155,6 +181,7 @@ def run_plan(
         connections=connections,
         gate=gate or OpenGate(),
         calls=result.calls,
+        fields=plan.fields,
     )
     position = 0
     while position < len(plan.steps):
@@ -171,18 +198,25 @@ def _run_next(plan: Plan, position: int, context: StepContext, result: RunResult
     try:
         outcome = run_step(step, context)
         following = next_position(plan, position, outcome)
+        question = step.asks(outcome, context)
     except LimitReached as limit:
         result.paused = Snooze(limit.until, limit.reason)
         return None
     except StepError as error:
-        if step.on_error != "continue":
+        question = step.asks_about(error, context)
+        if question is None and step.on_error != "continue":
             result.failed_step, result.error = step.key, error
             return None
-        result.skipped_errors[step.key] = error
+        if question is None:
+            result.skipped_errors[step.key] = error
         outcome, following = Done({}), position + 1
     if isinstance(outcome, (Wait, Snooze)):
         result.paused = outcome
         return None
-    result.outputs[step.key] = output_of(outcome)
-    result.record = result.record | output_of(outcome)
+    output = output_of(outcome)
+    if question is not None:
+        result.reviews[step.key] = question
+        output = {**question.proposal, **question.stamp}
+    result.outputs[step.key] = output
+    result.record = result.record | output
     return following

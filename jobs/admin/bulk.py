@@ -70,6 +70,9 @@ class BulkActionAdmin(TenantScopedAdmin):
             return HttpResponseRedirect(reverse("admin:jobs_bulkaction_change", args=[action.uid]))
         return _confirm(request, tenant, kind, wanted)
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:

@@ -8,6 +8,7 @@ from typing import Any
 from jobs.models import Job
 from jobs.templatetags.jobs_admin import clip, plain
 from workflows.domain.fields import FieldType, InputField, Role, read_fields
+from workflows.domain.files import referred
 from workflows.models import WorkflowVersion
 
 LONGEST_CELL = 80
@@ -58,6 +59,8 @@ def as_text(value: Any) -> str:
     """Write a value of any kind on one line."""
     if value is None or value == "":
         return "–"
+    if isinstance(value, dict) and referred(value) and isinstance(value.get("name"), str):
+        value = value["name"]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return plain(" ".join(text.split())) or "–"
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
@@ -16,6 +16,7 @@ from jobs.admin.access import needs
 from jobs.admin.act import cancel_view, retry_view
 from jobs.admin.gallery import samples_view
 from jobs.admin.job_list import job_list
+from jobs.admin.new_job import file_view, new_job_view
 from jobs.admin.story import story_view
 from jobs.models import Job
 from tenants.admin import TenantScopedAdmin
@@ -33,6 +34,8 @@ class JobAdmin(TenantScopedAdmin):
         wrap = self.admin_site.admin_view
         own = [
             path("of/<slug:slug>/", wrap(self.workflow_view), name="jobs_job_of"),
+            path("of/<slug:slug>/new/", wrap(self.new_view), name="jobs_job_new"),
+            path("<path:object_id>/files/<uuid:file>/", wrap(self.file_view), name="jobs_job_file"),
             path("of/<slug:slug>/samples/", wrap(require_POST(partial(samples_view, self))), name="jobs_job_samples"),
             path("<path:object_id>/retry/", wrap(self.retry_view), name="jobs_job_retry"),
             path("<path:object_id>/cancel/", wrap(self.cancel_view), name="jobs_job_cancel"),
@@ -46,6 +49,13 @@ class JobAdmin(TenantScopedAdmin):
     @needs(Permission.VIEW_JOBS)
     def workflow_view(self, request: HttpRequest, tenant: Tenant, slug: str) -> HttpResponse:
         return job_list(request, tenant, slug)
+
+    @needs(Permission.VIEW_JOBS)
+    def new_view(self, request: HttpRequest, tenant: Tenant, slug: str) -> HttpResponse:
+        return new_job_view(request, tenant, slug)
+
+    def file_view(self, request: HttpRequest, object_id: str, file: UUID) -> FileResponse:
+        return file_view(self.get_object(request, object_id), file)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -9,6 +9,7 @@ from django.http import QueryDict
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Queue
+from taskflow.lib.clock import YEARS, YEARS_IN_WORDS
 
 #: Choices of the state filter that mean more than one state.
 GROUPS = {
@@ -84,15 +85,16 @@ def _day(text: str, label: str, zone: ZoneInfo, problems: list[str]) -> datetime
     if not text:
         return None
     try:
-        return datetime.combine(datetime.strptime(text, "%Y-%m-%d").date(), time(), zone)  # noqa: DTZ007 - a calendar day
+        day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a calendar day
     except ValueError:
         problems.append(f"{label}: '{text}' is not a day. Write it as 2026-03-31.")
         return None
+    if day.year not in YEARS:
+        problems.append(f"{label}: {YEARS_IN_WORDS}")
+        return None
+    return datetime.combine(day, time(), zone)
 
 
 def _next_day(start: datetime) -> datetime:
     """Return the beginning of the day after, which with daylight saving is not always 24 hours later."""
-    try:
-        return datetime.combine(start.date() + timedelta(days=1), time(), start.tzinfo)
-    except OverflowError:
-        return start
+    return datetime.combine(start.date() + timedelta(days=1), time(), start.tzinfo)

@@ -19,7 +19,7 @@ def render_page(
 
     Times are written in `zone`; UTC without one.
     """
-    context |= {"title": title, "live_url": live_url(request)}
+    context = {"title": title, "live_url": live_url(request)} | context
     with timezone.override(zone):
         if part is not None and PART in request.GET:
             response = render(request, f"taskflow/{part}.html", context)

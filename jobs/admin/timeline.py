@@ -28,6 +28,9 @@ WORDS: dict[str, tuple[str, str, str]] = {
     EventKind.REQUEUED: ("Requeued", "replay", "run"),
     EventKind.SPAWNED: ("Made sub-jobs", "account_tree", ""),
     EventKind.STEP_FAILED: ("A step failed and was passed over", "warning", "warn"),
+    EventKind.DECIDED: ("A reviewer decided", "how_to_reg", ""),
+    EventKind.UNDONE: ("The decision was undone", "undo", "warn"),
+    EventKind.ESCALATED: ("The review is overdue", "notification_important", "warn"),
     EventKind.LEASE_LOST: ("A late worker was turned away", "do_not_disturb_on", "warn"),
 }
 LABELS = {
@@ -40,6 +43,10 @@ LABELS = {
     "delay": "Delay in seconds",
     "jobs": "Jobs",
     "refused": "Refused",
+    "decision": "Decision",
+    "comment": "Comment",
+    "role": "For the role",
+    "due": "Due",
 }
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.domain.states import State
-from jobs.models import Attempt, Event, Job, LlmCall, StepRun
+from jobs.models import Attempt, Event, File, Job, LlmCall, StepRun
 from jobs.queries.figures import QueueFigures
 from jobs.queries.labels import queue_slug, step_at, version_number, workflow_slug
 from jobs.queries.story import Child, JobStory
@@ -57,12 +57,25 @@ def story_answer(story: JobStory) -> Record:
         "step_runs": [_step_run(run) for run in story.step_runs],
         "events": [_event(event) for event in story.events],
         "children": [_child(child) for child in story.children],
+        "files": [file_answer(file) for file in story.files],
         "model_calls": [_call(call) for call in story.calls],
         "usage": {
             "input_tokens": story.usage.input_tokens,
             "output_tokens": story.usage.output_tokens,
             "cost": story.usage.cost,
         },
+    }
+
+
+def file_answer(file: File) -> Record:
+    """Return a file as the API shows it."""
+    return {
+        "id": str(file.uid),
+        "name": file.name,
+        "type": file.content_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "created_at": instant(file.created_at),
     }
 
 

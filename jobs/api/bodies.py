@@ -1,50 +1,31 @@
 """What the job endpoints take: the shape of each body, and its faults as (field, reason) pairs."""
 
-import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SkipValidation,
-    ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
+from jobs.domain.reviews import LONGEST_COMMENT
 from jobs.domain.submission import LOWEST_PRIORITY
+from taskflow.lib.bodies import Body as Body
+from taskflow.lib.bodies import faults_of as faults_of
+from taskflow.lib.bodies import plain_text as plain_text
+from taskflow.lib.bodies import read_body as read_body
+from taskflow.lib.clock import YEARS, YEARS_IN_WORDS
 from taskflow.lib.fields import dump_json
-from taskflow.lib.problems import FieldError, Refused, invalid
+from taskflow.lib.problems import FieldError
 from workflows.domain.retry import RetryPolicy
 
 MOST_JOBS = 1000
 LONGEST_CORRELATION_ID = 100
-#: The years of `run_at` that every database keeps.
-YEARS = range(1971, 9999)
-REASONS = {
-    "missing": "This field is required.",
-    "extra_forbidden": "This field is not known.",
-    "dict_type": "Must be a JSON object.",
-    "model_type": "Must be a JSON object.",
-    "list_type": "Must be a list.",
-    "string_type": "Must be text.",
-    "bool_type": "Must be true or false.",
-    "int_type": "Must be a whole number.",
-}
-_SUBJECT = re.compile(r"^(Input|String|List) should")
-BodyT = TypeVar("BodyT", bound=BaseModel)
-
-
-class Body(BaseModel):
-    """The base of every body: a key that is not known is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def parse_instant(value: object) -> datetime:
@@ -57,15 +38,8 @@ def parse_instant(value: object) -> datetime:
         reason = "Must be a timestamp with an offset, such as 2026-03-02T14:00:00Z."
         raise PydanticCustomError("instant", reason)
     if moment.year not in YEARS:
-        raise PydanticCustomError("instant", f"Must be in the years {YEARS[0]} to {YEARS[-1]}.")
+        raise PydanticCustomError("instant", YEARS_IN_WORDS)
     return moment.astimezone(UTC)
-
-
-def plain_text(value: str) -> str:
-    """Return `value` unless it is blank or holds control characters; raises PydanticCustomError."""
-    if not value.strip() or any(letter < " " or letter == "\x7f" for letter in value):
-        raise PydanticCustomError("plain_text", "Must be text without control characters, and not blank.")
-    return value
 
 
 Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=63)]
@@ -103,36 +77,20 @@ class RetryBody(Body):
     payload: dict[str, Any] | None = Field(None, description="Replaces the payload; without from_step, starts anew.")
 
 
+class DecideBody(Body):
+    """What a person, or a system for one, decided."""
+
+    decision: Literal["approve", "edit", "reject"]
+    output: dict[str, Any] | None = Field(None, description="With `edit`: the fields that change, with their values.")
+    comment: Annotated[str, Field(max_length=LONGEST_COMMENT)] = Field("", description="Why; needed with `reject`.")
+
+
 class PauseBody(Body):
     """Which jobs of the queue are meant."""
 
     whole: Annotated[bool, Field(strict=True)] = Field(
         False, description="True for the jobs of every tenant; needs the scope `fleet`."
     )
-
-
-def read_body(model: type[BodyT], data: Any) -> BodyT:
-    """Return `data` as a `model`. Raises Refused, naming every field that is wrong."""
-    if not isinstance(data, Mapping):
-        raise Refused("The body must be a JSON object.", code="invalid-request")
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise invalid(faults_of(error)) from error
-
-
-def faults_of(error: ValidationError) -> list[FieldError]:
-    """Return what pydantic found as (dotted field, reason) pairs."""
-    return [(".".join(map(str, fault["loc"]))[:200], _reason(fault)) for fault in error.errors(include_url=False)]
-
-
-def _reason(fault: ErrorDetails) -> str:
-    kind = fault["type"]
-    if kind == "string_pattern_mismatch":
-        return "Must be a slug: letters, digits, hyphens and underscores."
-    if kind in REASONS:
-        return REASONS[kind]
-    return _SUBJECT.sub("Must", fault["msg"]).removesuffix(".") + "."
 
 
 def check_size(payload: dict[str, Any], *, sent: int) -> list[FieldError]:

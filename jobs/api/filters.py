@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import django_filters
@@ -15,6 +16,7 @@ from jobs.domain.states import FINAL
 from jobs.models import Job, Queue
 from jobs.models.jobs import STATES
 from jobs.queries.rare import find_few_finished, find_few_with_priority
+from taskflow.lib.clock import YEARS, YEARS_IN_WORDS
 from taskflow.lib.problems import FieldError, invalid
 from workflows.models import Workflow
 
@@ -58,6 +60,8 @@ def parse_list_request(tenant_id: int, query: QueryDict) -> ListRequest:
     form = JobFilterSet(_spread_states(query)).form
     if not form.is_valid():
         faults += [(name, str(reason)) for name, reasons in form.errors.items() for reason in reasons]
+    given = form.cleaned_data.items()
+    faults += [(n, YEARS_IN_WORDS) for n, v in given if isinstance(v, datetime) and v.year not in YEARS]
     faults += [(n, "Given more than once.") for n in query if n in known and n != "state" and len(query.getlist(n)) > 1]
     if faults:
         raise invalid(faults)
@@ -74,7 +78,7 @@ def _spread_states(query: QueryDict) -> QueryDict:
 
 def _read(tenant_id: int, given: dict[str, Any], query: QueryDict) -> ListRequest:
     wanted = JobFilter(
-        workflow_id=_workflow_id(tenant_id, given["workflow"]),
+        workflow_id=workflow_id(tenant_id, given["workflow"]),
         queue_id=_queue_id(given["queue"]),
         states=tuple(given["state"]),
         created_from=given["created_after"],
@@ -89,7 +93,7 @@ def _read(tenant_id: int, given: dict[str, Any], query: QueryDict) -> ListReques
     if given["priority"] is not None and wanted.ids is None:
         wanted = replace(wanted, ids=find_few_with_priority(tenant_id, int(given["priority"]), wanted))
     before = decode_cursor(str(query["cursor"])) if "cursor" in query else None
-    return ListRequest(wanted, _extra(given), before, _page_size(query.get("page_size", str(PAGE_SIZE))))
+    return ListRequest(wanted, _extra(given), before, page_size(query.get("page_size", str(PAGE_SIZE))))
 
 
 def _extra(given: dict[str, Any]) -> Q:
@@ -102,7 +106,8 @@ def _extra(given: dict[str, Any]) -> Q:
     return Q(**{name: value for name, value in conditions.items() if value is not None})
 
 
-def _workflow_id(tenant_id: int, slug: str) -> int | None:
+def workflow_id(tenant_id: int, slug: str) -> int | None:
+    """Return the row id of a workflow; None for an empty slug. Raises Refused for one that is not there."""
     if not slug:
         return None
     found = Workflow.objects.for_tenant(tenant_id).filter(slug=slug).values_list("pk", flat=True).first()
@@ -120,7 +125,8 @@ def _queue_id(slug: str) -> int | None:
     return found
 
 
-def _page_size(text: str) -> int:
+def page_size(text: str) -> int:
+    """Read the parameter `page_size`; raises Refused."""
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= LARGEST_PAGE):
         raise invalid([("page_size", f"Must be a whole number from 1 to {LARGEST_PAGE}.")])
     return int(text)

@@ -14,7 +14,8 @@ def header(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description)
 
 
-def _filter(name: str, description: str, kind: Any = str, **more: Any) -> OpenApiParameter:
+def query_parameter(name: str, description: str, kind: Any = str, **more: Any) -> OpenApiParameter:
+    """Return an optional parameter of a list."""
     return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, **more)
 
 
@@ -24,16 +25,18 @@ TRACING = [
     header("traceparent", "W3C trace context; kept with the job."),
 ]
 LIST_PARAMETERS = [
-    _filter("state", "One or more, repeated or separated by commas.", many=True, enum=[state.value for state in State]),
-    _filter("workflow", "The slug of a workflow."),
-    _filter("queue", "The slug of a queue."),
-    _filter("priority", "Exactly this priority.", int),
-    _filter("created_after", "Created at this time or later.", OpenApiTypes.DATETIME),
-    _filter("created_before", "Created before this time.", OpenApiTypes.DATETIME),
-    _filter("finished_after", "Finished at this time or later.", OpenApiTypes.DATETIME),
-    _filter("finished_before", "Finished before this time.", OpenApiTypes.DATETIME),
-    _filter("correlation_id", "Exactly this correlation id."),
-    _filter("parent", "Sub-jobs of the job with this id.", OpenApiTypes.UUID),
-    _filter("cursor", "`next_cursor` of the page before."),
-    _filter("page_size", f"1 to {LARGEST_PAGE}; {PAGE_SIZE} if not given.", int),
+    query_parameter(
+        "state", "One or more, repeated or separated by commas.", many=True, enum=[state.value for state in State]
+    ),
+    query_parameter("workflow", "The slug of a workflow."),
+    query_parameter("queue", "The slug of a queue."),
+    query_parameter("priority", "Exactly this priority.", int),
+    query_parameter("created_after", "Created at this time or later.", OpenApiTypes.DATETIME),
+    query_parameter("created_before", "Created before this time.", OpenApiTypes.DATETIME),
+    query_parameter("finished_after", "Finished at this time or later.", OpenApiTypes.DATETIME),
+    query_parameter("finished_before", "Finished before this time.", OpenApiTypes.DATETIME),
+    query_parameter("correlation_id", "Exactly this correlation id."),
+    query_parameter("parent", "Sub-jobs of the job with this id.", OpenApiTypes.UUID),
+    query_parameter("cursor", "`next_cursor` of the page before."),
+    query_parameter("page_size", f"1 to {LARGEST_PAGE}; {PAGE_SIZE} if not given.", int),
 ]

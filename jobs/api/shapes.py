@@ -41,6 +41,23 @@ class JobAnswer(BaseModel):
     finished_at: datetime | None
 
 
+class FileAnswer(BaseModel):
+    """A file of a job; `GET /jobs/{id}/files/{file id}` downloads it. `type` is what its bytes say it is."""
+
+    id: str
+    name: str
+    type: str
+    size: int = Field(description="In bytes.")
+    sha256: str
+    created_at: datetime
+
+
+class CreatedJobAnswer(JobAnswer):
+    """The job, and the files that came with it."""
+
+    files: list[FileAnswer]
+
+
 class AttemptAnswer(BaseModel):
     """One try at running the job; listed when it has ended."""
 
@@ -126,6 +143,7 @@ class JobStoryAnswer(JobAnswer):
     step_runs: list[StepRunAnswer]
     events: list[EventAnswer]
     children: list[ChildAnswer]
+    files: list[FileAnswer]
     model_calls: list[ModelCallAnswer]
     usage: UsageAnswer
 
@@ -160,7 +178,7 @@ class QueueAnswer(BaseModel):
     queue: str
     name: str
     pool: str
-    depth: dict[str, int]
+    depth: dict[str, int] = Field(description="Counting stops at 50,001: that many or more.")
     running: int
     oldest_due_seconds: float | None = Field(description="How long the job that is due longest has been due.")
     cap: int | None = Field(description="Jobs the queue runs at once.")

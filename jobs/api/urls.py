@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from jobs.api.files import FileView
 from jobs.api.imports import (
     CancelImportView,
     ImportErrorsView,
@@ -10,13 +11,16 @@ from jobs.api.imports import (
     PauseImportView,
     ResumeImportView,
 )
+from jobs.api.inbound import InboundMailView
 from jobs.api.queues import PauseView, QueuesView, ResumeView
+from jobs.api.reviews import ClaimView, DecideView, ReleaseView, ReviewsView, ReviewView, UndoView
 from jobs.api.views import BulkView, CancelView, JobsView, JobView, RetryView
 
 urlpatterns = [
     path("jobs", JobsView.as_view(), name="jobs"),
     path("jobs/bulk", BulkView.as_view(), name="jobs-bulk"),
     path("jobs/<uuid:uid>", JobView.as_view(), name="job"),
+    path("jobs/<uuid:uid>/files/<uuid:file>", FileView.as_view(), name="job-file"),
     path("jobs/<uuid:uid>/cancel", CancelView.as_view(), name="job-cancel"),
     path("jobs/<uuid:uid>/retry", RetryView.as_view(), name="job-retry"),
     path("imports", ImportsView.as_view(), name="imports"),
@@ -25,6 +29,13 @@ urlpatterns = [
     path("imports/<uuid:uid>/cancel", CancelImportView.as_view(), name="import-cancel"),
     path("imports/<uuid:uid>/pause", PauseImportView.as_view(), name="import-pause"),
     path("imports/<uuid:uid>/resume", ResumeImportView.as_view(), name="import-resume"),
+    path("reviews", ReviewsView.as_view(), name="reviews"),
+    path("reviews/<uuid:uid>", ReviewView.as_view(), name="review"),
+    path("reviews/<uuid:uid>/claim", ClaimView.as_view(), name="review-claim"),
+    path("reviews/<uuid:uid>/release", ReleaseView.as_view(), name="review-release"),
+    path("reviews/<uuid:uid>/decide", DecideView.as_view(), name="review-decide"),
+    path("reviews/<uuid:uid>/undo", UndoView.as_view(), name="review-undo"),
+    path("inbound-mail/<str:key>", InboundMailView.as_view(), name="inbound-mail"),
     path("admin/queues", QueuesView.as_view(), name="queues"),
     path("admin/queues/<slug:slug>/pause", PauseView.as_view(), name="queue-pause"),
     path("admin/queues/<slug:slug>/resume", ResumeView.as_view(), name="queue-resume"),

@@ -12,19 +12,23 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jobs.api import bodies, headers
-from jobs.api.answers import errors_answer, job_answer, story_answer
+from jobs.api.answers import errors_answer, file_answer, job_answer, story_answer
 from jobs.api.filters import encode_cursor, parse_list_request
 from jobs.api.schema import IDEMPOTENCY_KEY, LIST_PARAMETERS, TRACING
-from jobs.api.shapes import BulkAnswer, JobAnswer, JobPageAnswer, JobStoryAnswer
+from jobs.api.shapes import BulkAnswer, CreatedJobAnswer, JobAnswer, JobPageAnswer, JobStoryAnswer
+from jobs.api.uploads import FORM_SCHEMA, JobFormParser, SentForm
 from jobs.domain.submission import IdempotencyConflict, NewJob, SubmissionError
-from jobs.models import Job
+from jobs.models import File, Job
+from jobs.queries.files import list_files
 from jobs.queries.job_pages import list_ids
 from jobs.queries.story import find_job, get_job_story
 from jobs.services.control import NotCancellableError, NotRetryableError, UnknownStepError, cancel_job, retry_job
+from jobs.services.files import submit_with_files
 from jobs.services.submit import submit_job, submit_jobs, submit_once
 from taskflow.lib.clock import utcnow
 from taskflow.lib.openapi import refusals
 from taskflow.lib.problems import FieldError, Refused, invalid
+from taskflow.lib.rest import StrictJSONParser
 from tenants.api import key_of
 from tenants.domain.roles import Scope
 
@@ -45,6 +49,7 @@ class JobsView(APIView):
     """The jobs of a tenant."""
 
     required_scopes = {"GET": Scope.JOBS_READ, "POST": Scope.JOBS_WRITE}
+    parser_classes = (StrictJSONParser, JobFormParser)
 
     @extend_schema(
         operation_id="list_jobs",
@@ -62,7 +67,7 @@ class JobsView(APIView):
         return Response(
             {
                 "results": [job_answer(rows[pk]) for pk in ids if pk in rows],
-                "next": cursor and _next_page(request, cursor),
+                "next": cursor and next_page(request, cursor),
                 "next_cursor": cursor,
             }
         )
@@ -70,25 +75,31 @@ class JobsView(APIView):
     @extend_schema(
         operation_id="create_job",
         summary="Create a job",
-        description="With an `Idempotency-Key`, the same request again answers the first job with 200.",
+        description=(
+            "With files, send multipart/form-data. With an `Idempotency-Key`, the same request again answers the first "
+            "job with 200."
+        ),
         parameters=[IDEMPOTENCY_KEY, *TRACING],
-        request=bodies.NewJobBody,
-        responses={201: JobAnswer, 200: JobAnswer} | refusals(400, 409, 413),
+        request={"application/json": bodies.NewJobBody, "multipart/form-data": FORM_SCHEMA},
+        responses={201: CreatedJobAnswer, 200: CreatedJobAnswer} | refusals(400, 409, 413),
     )
     def post(self, request: Request) -> Response:
-        body = bodies.read_body(bodies.NewJobBody, request.data)
+        form = request.data if isinstance(request.data, SentForm) else None
+        body = bodies.read_body(bodies.NewJobBody, form.job if form else request.data)
         faults = bodies.check_size(body.payload, sent=_sent(request))
         if faults:
             raise invalid(faults)
         key = headers.idempotency_key(request)
         try:
-            job, created = _submit(request, new_job(request, body), key)
+            job, created = _submit(request, new_job(request, body), key, form)
         except SubmissionError as error:
             raise invalid(error.problems) from error
         except IdempotencyConflict as error:
             raise Refused(str(error), status=409, code="idempotency-conflict") from error
         where = {"Location": f"{request.path}/{job.uid}"}
-        return Response(job_answer(job), status=201 if created else 200, headers=where)
+        files: list[File] = list_files(job) if form and form.uploads else []
+        answer = job_answer(job) | {"files": [file_answer(file) for file in files]}
+        return Response(answer, status=201 if created else 200, headers=where)
 
 
 class BulkView(APIView):
@@ -190,12 +201,20 @@ def new_job(request: Request, body: bodies.NewJobBody) -> NewJob:
     )
 
 
-def _submit(request: Request, wanted: NewJob, key: str | None) -> tuple[Job, bool]:
+def _submit(request: Request, wanted: NewJob, key: str | None, form: SentForm | None) -> tuple[Job, bool]:
     tenant_id, now = tenant_id_of(request), utcnow()
-    if key is None:
+    hashed, fingerprint = (None, "") if key is None else (headers.sha256(key), _fingerprint(request))
+    if form and form.uploads:
+        return submit_with_files(
+            tenant_id=tenant_id, request=wanted, uploads=form.uploads, now=now, key=hashed, fingerprint=fingerprint
+        )
+    if hashed is None:
         return submit_job(tenant_id=tenant_id, request=wanted, now=now), True
-    fingerprint = headers.sha256(request.data)
-    return submit_once(tenant_id=tenant_id, request=wanted, key=headers.sha256(key), fingerprint=fingerprint, now=now)
+    return submit_once(tenant_id=tenant_id, request=wanted, key=hashed, fingerprint=fingerprint, now=now)
+
+
+def _fingerprint(request: Request) -> str:
+    return request.data.fingerprint() if isinstance(request.data, SentForm) else headers.sha256(request.data)
 
 
 def _check_item(request: Request, item: Any) -> NewJob | list[FieldError]:
@@ -242,7 +261,8 @@ def _sent(request: Request) -> int:
     return int(request.META.get("CONTENT_LENGTH") or 0)
 
 
-def _next_page(request: Request, cursor: str) -> str:
+def next_page(request: Request, cursor: str) -> str:
+    """Return the address of this list's page behind `cursor`."""
     query = request.query_params.copy()
     query["cursor"] = cursor
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

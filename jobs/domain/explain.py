@@ -28,6 +28,23 @@ class QueueSituation:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewSituation:
+    """The review a job waits for: who may answer it, who is at it, and what was decided but can still be undone."""
+
+    title: str
+    role: str
+    assignee: str = ""
+    reason: str = ""
+    due_at: datetime | None = None
+    escalate_role: str = ""
+    escalated_at: datetime | None = None
+    claimed_by: str = ""
+    decision: str = ""
+    decided_by: str = ""
+    applies_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """A job as it stands at `now`, with the line of its log that brought it there.
 
@@ -56,6 +73,7 @@ class Situation:
     data: dict[str, Any] = field(default_factory=dict)
     worker: str = ""
     worker_alive: bool = True
+    review: ReviewSituation | None = None
     zone: tzinfo = UTC
 
 
@@ -100,12 +118,38 @@ def _cancelled(it: Situation) -> list[str]:
 
 
 def _waiting(it: Situation) -> list[str]:
+    if it.review is not None:
+        return _reviewed(it, it.review)
+    if children := it.data.get("children"):
+        jobs = "its sub-job" if children == 1 else f"its {children} sub-jobs"
+        return [f"Step '{it.step}' waits for {jobs} and goes on when all are final.", "Meanwhile it holds no worker."]
     reason = str(it.data.get("reason", ""))
     asked = f": {clause(reason)}" if reason else ""
     lines = [f"Step '{it.step}' waits for an answer from outside{asked}.", "Meanwhile it holds no worker."]
     if it.wake_at is None:
         return [*lines, "When the answer comes it goes on with the next step."]
     return [*lines, f"It goes on when the answer comes, and fails if none has come {_when(it, it.wake_at)}."]
+
+
+def _reviewed(it: Situation, review: ReviewSituation) -> list[str]:
+    if review.applies_at is not None:
+        said = {"approve": "approved", "edit": "edited and approved", "reject": "rejected"}[review.decision]
+        return [f"{review.decided_by} {said} step '{it.step}'.", f"That takes effect {_when(it, review.applies_at)}."]
+    who = review.assignee or f"somebody with the role {review.role} or a higher one"
+    lines = [f"Step '{it.step}' waits for a reviewer: {_question(review.title)}"]
+    if review.reason:
+        lines.append(f"It asks because {clause(review.reason)}.")
+    lines.append(f"It is for {who}{f'; {review.claimed_by} is on it' if review.claimed_by else ''}.")
+    if review.escalated_at is not None:
+        lines.append(f"It was due{_at(it, review.due_at)} and is overdue.")
+    elif review.due_at is not None:
+        then = f", then it goes to the role {review.escalate_role}" if review.escalate_role else ""
+        lines.append(f"It is due {_when(it, review.due_at)}{then}.")
+    return [*lines, "Meanwhile it holds no worker."]
+
+
+def _question(title: str) -> str:
+    return title if title.endswith(("?", "!", ".")) else f"{title}."
 
 
 def _scheduled(it: Situation) -> list[str]:
@@ -116,6 +160,8 @@ def _scheduled(it: Situation) -> list[str]:
         return [f"It failed{_where(it)}{_with_error(it)}{tried} and will be tried again {then}."]
     if it.event is EventKind.SNOOZED:
         reason = str(it.data.get("reason", ""))
+        if it.data.get("limited"):
+            return [f"{reason.rstrip('.')}.", f"Step '{it.step}' tries again {then}. No attempt was charged."]
         why = f" ({clause(reason)})" if reason else ""
         return [f"Step '{it.step}' had nothing to do yet{why} and runs again {then}. No attempt was charged."]
     return [f"It was asked to run later and becomes due {then}."]

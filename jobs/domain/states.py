@@ -66,6 +66,9 @@ class EventKind(StrEnum):
     SPAWNED = "spawned"
     STEP_FAILED = "step_failed"
     LEASE_LOST = "lease_lost"
+    DECIDED = "decided"
+    UNDONE = "undone"
+    ESCALATED = "escalated"
 
 
 class AttemptOutcome(StrEnum):

@@ -16,7 +16,8 @@ LOWEST_PRIORITY = 1000
 class NewJob:
     """One job to create. `workflow` and `queue` are slugs; `source` says who asks ("api:key", "rule:7", "job:UID").
 
-    `uid` is given where the id must be known beforehand; else a fresh one is made.
+    `uid` is given where the id must be known beforehand; else a fresh one is made. `file_ids` are the stored files that
+    become the job's own, and `file_uids` are the public ids of those that come with it.
     """
 
     workflow: str
@@ -30,6 +31,8 @@ class NewJob:
     parent_id: int | None = None
     source: str = ""
     uid: UUID | None = None
+    file_ids: tuple[int, ...] = ()
+    file_uids: frozenset[UUID] = frozenset()
 
 
 class SubmissionError(ValueError):

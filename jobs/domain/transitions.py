@@ -67,21 +67,21 @@ def failed_for_good(failure: Failure, *, step: str) -> Transition:
     return Transition(State.FAILED, EventKind.FAILED, AttemptOutcome.FAILED, failure=failure, data=data)
 
 
-def snoozed(*, until: datetime, reason: str) -> Transition:
-    """The step has nothing to do before `until`; no error, no budget touched."""
+def snoozed(*, until: datetime, reason: str, limited: bool = False) -> Transition:
+    """The step has nothing to do before `until`, or, `limited`, may not do it; no error, no budget touched."""
     return Transition(
         State.SCHEDULED,
         EventKind.SNOOZED,
         AttemptOutcome.SNOOZED,
         due_at=until,
         wake_at=until,
-        data={"reason": reason, "until": until.isoformat()},
+        data={"reason": reason, "until": until.isoformat()} | ({"limited": True} if limited else {}),
     )
 
 
-def waiting(*, reason: str, until: datetime | None) -> Transition:
-    """The job waits for an answer from outside, until `until` at most."""
-    data = {"reason": reason, "until": until.isoformat() if until else None}
+def waiting(*, reason: str, until: datetime | None, **told: Any) -> Transition:
+    """The job waits for an answer from outside, until `until` at most; `told` joins the line in its log."""
+    data = {"reason": reason, "until": until.isoformat() if until else None} | told
     return Transition(State.WAITING, EventKind.WAITING, AttemptOutcome.WAITING, wake_at=until, data=data)
 
 

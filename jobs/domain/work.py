@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from jobs.domain.reviews import NewReview
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
 from workflows.domain.calls import ModelCall
@@ -78,7 +79,8 @@ class CallRecord:
 class Report:
     """What is to be written about a claimed job: finished steps, where it stands, and how it ended, if it did.
 
-    `seconds` is how long it kept a thread busy since the report before.
+    `join` says that it waits for its children, and what follows if one fails. `seconds` is how long it kept a thread
+    busy since the report before.
     """
 
     job: ClaimedJob
@@ -87,6 +89,8 @@ class Report:
     steps: list[StepRecord] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     children: list[NewJob] = field(default_factory=list)
+    review: NewReview | None = None
+    join: str | None = None
     ending: Transition | None = None
     step_key: str = ""
     seconds: float = 0.0

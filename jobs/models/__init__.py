@@ -1,28 +1,37 @@
 """The durable engine's rows."""
 
 from jobs.models.bulk import BulkAction
+from jobs.models.files import File
 from jobs.models.intake import ImportedRow, ImportProblem, ImportState, ListImport
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
+from jobs.models.joins import Join
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
+from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
+from jobs.models.reviews import Review
 
 __all__ = [
     "Attempt",
     "BulkAction",
     "EngineTick",
     "Event",
+    "File",
     "IdempotencyKey",
     "ImportProblem",
     "ImportState",
     "ImportedRow",
+    "InboundMessage",
     "Job",
+    "Join",
     "Lane",
     "ListImport",
     "LlmAnswer",
     "LlmCall",
     "LlmUsage",
+    "Mailbox",
     "Queue",
     "QueueWake",
+    "Review",
     "StepPace",
     "StepRun",
     "WorkerLease",

@@ -6,7 +6,7 @@ from django.db import models
 
 from jobs.domain.states import State
 from jobs.models.queues import Queue
-from taskflow.lib.fields import JSONTextField
+from taskflow.lib.fields import ExactCharField, JSONTextField
 from taskflow.lib.ids import new_uid
 from tenants.models import Tenant, TenantScopedQuerySet
 from workflows.models import Workflow, WorkflowVersion
@@ -45,7 +45,7 @@ class Job(models.Model):
     error_class = models.CharField(max_length=100, blank=True, default="")
     error_message: Any = models.TextField(null=True, blank=True)
     retry_policy: Any = JSONTextField(null=True, blank=True)
-    correlation_id = models.CharField(max_length=100)
+    correlation_id = ExactCharField(max_length=100)
     traceparent = models.CharField(max_length=64, blank=True, default="")
     source = models.CharField(max_length=100, blank=True, default="")
     created_at = models.DateTimeField()

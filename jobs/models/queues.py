@@ -3,7 +3,7 @@
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from taskflow.lib.fields import JSONTextField
+from taskflow.lib.fields import ExactCharField, ExactSlugField, JSONTextField
 from taskflow.lib.ids import new_uid
 from tenants.models import Tenant, TenantScopedQuerySet
 
@@ -11,9 +11,9 @@ from tenants.models import Tenant, TenantScopedQuerySet
 class Queue(models.Model):
     """Where due jobs wait. Caps are read at every claim, so an edit takes effect at once."""
 
-    slug = models.SlugField(max_length=50, unique=True)
+    slug = ExactSlugField(max_length=50, unique=True)
     name = models.CharField(max_length=100)
-    pool = models.SlugField(max_length=50, default="default", help_text="The worker pool that serves it.")
+    pool = ExactSlugField(max_length=50, default="default", help_text="The worker pool that serves it.")
     cap = models.PositiveIntegerField(null=True, blank=True, help_text="Jobs running at once; empty for no limit.")
     rate = models.FloatField(
         null=True,
@@ -73,7 +73,7 @@ class WorkerLease(models.Model):
     uid = models.UUIDField(default=new_uid, unique=True, editable=False)
     host = models.CharField(max_length=200)
     pid = models.PositiveIntegerField()
-    pool = models.CharField(max_length=50, default="default")
+    pool = ExactCharField(max_length=50, default="default")
     slots = models.PositiveIntegerField(default=1)
     running = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()

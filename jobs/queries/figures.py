@@ -3,18 +3,17 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, Min
-
-from jobs.domain.states import FINAL, State
-from jobs.models import Job, Lane, Queue
-
-#: The states that make up a queue's depth; finished jobs wait for nothing, and there are too many of them to count.
-ACTIVE = tuple(state.value for state in State if state not in FINAL)
+from jobs.domain.states import State
+from jobs.models import Lane, Queue
+from jobs.queries.depths import ACTIVE, count_active, oldest_due
 
 
 @dataclass(slots=True)
 class QueueFigures:
-    """A queue as one tenant sees it, or as a whole: jobs by active state, and the due time of the one due longest."""
+    """A queue as one tenant sees it, or as a whole: jobs by active state, and the due time of the one due longest.
+
+    A depth of DEPTH_LIMIT means that many or more.
+    """
 
     queue: Queue
     lane: Lane | None
@@ -23,16 +22,12 @@ class QueueFigures:
 
 
 def queue_figures(tenant_id: int | None) -> list[QueueFigures]:
-    """Return every queue with the figures of one tenant, or of all of them for None; three queries."""
+    """Return every queue with the figures of one tenant, or of all of them for None; four queries at most."""
     lanes = {} if tenant_id is None else {lane.queue_id: lane for lane in Lane.objects.filter(tenant_id=tenant_id)}
     figures = {queue.pk: QueueFigures(queue, lanes.get(queue.pk)) for queue in Queue.objects.order_by("slug")}
-    jobs = Job.objects.filter(queue_id__in=list(figures), state__in=ACTIVE)
-    if tenant_id is not None:
-        jobs = jobs.filter(tenant_id=tenant_id)
-    counted = jobs.order_by().values("queue_id", "state").annotate(jobs=Count("id"), oldest=Min("due_at"))
-    for row in counted.values_list("queue_id", "state", "jobs", "oldest"):
-        queue_id, state, count, oldest = row
+    for (queue_id, state), count in count_active(list(figures), tenant_id=tenant_id).items():
         figures[queue_id].depth[state] = count
+    for (queue_id, state), due_at in oldest_due(list(figures), tenant_id=tenant_id).items():
         if state == State.PENDING:
-            figures[queue_id].oldest_due_at = oldest
+            figures[queue_id].oldest_due_at = due_at
     return list(figures.values())

@@ -8,9 +8,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import QuerySet
 
-from jobs.domain.explain import QueueSituation, Situation, explain
+from jobs.domain.explain import QueueSituation, ReviewSituation, Situation, explain
 from jobs.domain.states import EventKind, State
-from jobs.models import Attempt, Event, Job, Lane, LlmCall, Queue, StepRun, WorkerLease
+from jobs.models import Attempt, Event, File, Job, Lane, LlmCall, Queue, Review, StepRun, WorkerLease
+from jobs.queries.files import list_files
 from jobs.queries.labels import step_at
 from jobs.queries.llm import list_calls
 from workflows.domain.outcomes import Usage
@@ -37,6 +38,7 @@ class JobStory:
     step_runs: list[StepRun]
     events: list[Event]
     children: list[Child]
+    files: list[File]
     calls: list[LlmCall]
     situation: Situation
     explanation: str
@@ -60,7 +62,7 @@ def find_job(tenant_id: int, uid: UUID) -> Job | None:
 
 
 def get_job_story(job: Job, *, now: datetime, zone: tzinfo = UTC, texts: bool = False) -> JobStory:
-    """Return the story of `job` as of `now`, its explanation with times in `zone`; at most ten queries.
+    """Return the story of `job` as of `now`, its explanation with times in `zone`; at most eleven queries.
 
     With `texts` its calls to language models come with prompts and answers.
     """
@@ -74,6 +76,7 @@ def get_job_story(job: Job, *, now: datetime, zone: tzinfo = UTC, texts: bool = 
         step_runs=_latest(StepRun.objects.filter(job=job), "id"),
         events=events,
         children=[Child(uid, state) for uid, state in children[:MOST]],
+        files=list_files(job),
         calls=list_calls(job, texts=texts),
         situation=situation,
         explanation=explain(situation),
@@ -107,7 +110,28 @@ def get_situation(job: Job, events: list[Event], *, now: datetime, zone: tzinfo 
         data=_data(last),
         worker=str(lease) if lease else "",
         worker_alive=job.state != State.RUNNING or (lease is not None and _is_fresh(lease, now)),
+        review=_review_situation(job, now) if job.state == State.WAITING else None,
         zone=zone,
+    )
+
+
+def _review_situation(job: Job, now: datetime) -> ReviewSituation | None:
+    review = Review.objects.filter(job=job, run_number=job.run_number, position=job.position).first()
+    if review is None:
+        return None
+    claimed = review.claimed_until is not None and review.claimed_until > now
+    return ReviewSituation(
+        title=review.title,
+        role=review.role,
+        assignee=review.assignee,
+        reason=review.reason,
+        due_at=review.due_at,
+        escalate_role=review.escalate_role,
+        escalated_at=review.escalated_at,
+        claimed_by=review.claimed_by if claimed else "",
+        decision=review.decision,
+        decided_by=review.decided_by,
+        applies_at=review.wake_at if review.is_pending else None,
     )
 
 

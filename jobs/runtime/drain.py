@@ -156,7 +156,7 @@ class Drain:
         return True
 
     def _start(self, jobs: Sequence[ClaimedJob]) -> None:
-        prepared = [surely(partial(prepare, job)) for job in jobs]
+        prepared = [surely(partial(prepare, job, lease_id=self.process.lease.pk)) for job in jobs]
         tasks = [item for item in prepared if isinstance(item, Task)]
         quick = [task for task in tasks if task.job.expected < SLOW_SECONDS]
         units = [Unit([task]) for task in tasks if task.job.expected >= SLOW_SECONDS]

@@ -13,12 +13,14 @@ from jobs.domain.redaction import redact
 from jobs.domain.submission import NewJob
 from jobs.domain.transitions import Transition
 from jobs.domain.work import CallRecord, ClaimedJob, Report, StepRecord
+from jobs.runtime.asking import new_review, waiting_for, waiting_for_children
 from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import bound, emit, rebind
-from tenants.domain.connections import Connection, Gate, LimitReached, OpenGate
+from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
 from workflows.domain.calls import ModelCall, Recall, recall_nothing
+from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import (
     Done,
     Outcome,
@@ -31,6 +33,7 @@ from workflows.domain.outcomes import (
     Wait,
 )
 from workflows.domain.retry import Failure, RetryPolicy
+from workflows.domain.reviewing import Question
 from workflows.kinds.base import Effect, StepContext
 from workflows.runtime import Plan, PlannedStep, next_position, output_of
 
@@ -52,6 +55,7 @@ class Task:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     gate: Gate = field(default_factory=OpenGate)
     recall: Recall = recall_nothing
+    files: tuple[StoredFile, ...] = ()
     record: Record = field(default_factory=dict)
     step: PlannedStep | None = None
     step_started: float | None = None
@@ -86,6 +90,8 @@ class Task:
             redacted=self.plan.redacted,
             calls=calls,
             recall=self.recall,
+            fields=self.plan.fields,
+            files=self.files,
         )
 
 
@@ -138,14 +144,21 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
     rebind(tenant=tenant, job=job.uid, attempt=job.attempt, step=step.key, correlation_id=job.correlation_id)
     start, calls = time.perf_counter(), list[ModelCall]()
     position = report.position
+    context = task.context(position, now, calls)
     try:
-        outcome = step.runner.run(task.context(position, now, calls))
+        outcome = step.runner.run(context)
         following = next_position(task.plan, report.position, outcome)
-        _apply(task, step, report, outcome, following, start)
+        question = step.asks(outcome, context)
+        if question is None:
+            _apply(task, step, report, outcome, following, start)
+        else:
+            _ask(task, step, report, question, following, start, outcome=outcome)
     except StepError as error:
-        _fail(task, step, report, failure_of(error), start)
+        _fail_or_ask(task, step, report, error, context, start)
+    except ConnectionUnusable as error:
+        _fail_or_ask(task, step, report, PermanentError(str(error)), context, start)
     except LimitReached as limit:
-        report.ending = transitions.snoozed(until=limit.until, reason=limit.reason)
+        report.ending = transitions.snoozed(until=limit.until, reason=limit.reason, limited=True)
     except Exception as error:  # noqa: BLE001 - the boundary to code that is not ours: kept on the job
         _fail(task, step, report, failure_of(error), start)
     finally:
@@ -160,6 +173,9 @@ def _apply(task: Task, step: PlannedStep, report: Report, outcome: Outcome, foll
     if isinstance(outcome, Snooze):
         report.ending = transitions.snoozed(until=outcome.until, reason=outcome.reason)
         return
+    if isinstance(outcome, Wait) and outcome.question is not None:
+        _ask(task, step, report, outcome.question, following, start)
+        return
     if isinstance(outcome, Wait):
         report.ending = transitions.waiting(reason=outcome.reason, until=outcome.until)
         return
@@ -169,7 +185,34 @@ def _apply(task: Task, step: PlannedStep, report: Report, outcome: Outcome, foll
         report.children += children
         output = output | {"jobs": [str(child.uid) for child in children]}
     _record(task, step, report, output, start, outcome=outcome)
+    if isinstance(outcome, Spawn) and outcome.join is not None and outcome.jobs:
+        report.join, report.ending = outcome.join, waiting_for_children(len(outcome.jobs), step=step.key)
+        return
     report.position = following
+
+
+def _ask(
+    task: Task,
+    step: PlannedStep,
+    report: Report,
+    question: Question,
+    following: int,
+    start: float,
+    *,
+    outcome: Outcome | None = None,
+) -> None:
+    """Put what the step gave to a person. It is stored with the question, so that nothing is run twice."""
+    shown = _to_json(dict(question.shown), "What is shown with the question")
+    _record(task, step, report, dict(question.proposal), start, outcome=outcome)
+    report.review = new_review(
+        question,
+        step_key=step.key,
+        position=report.position,
+        resume_at=following,
+        proposal_json=report.steps[-1].output_json,
+        shown_json=shown,
+    )
+    report.ending = waiting_for(report.review)
 
 
 def _record(
@@ -225,6 +268,19 @@ def _child(job: ClaimedJob, child: Any, report: Report) -> NewJob:
         parent_id=job.id,
         source=f"job:{job.uid}",
     )
+
+
+def _fail_or_ask(
+    task: Task, step: PlannedStep, report: Report, error: StepError, context: StepContext, start: float
+) -> None:
+    try:
+        question = step.asks_about(error, context)
+        if question is not None:
+            _ask(task, step, report, question, report.position + 1, start)
+            return
+    except StepError as unstorable:
+        error = unstorable
+    _fail(task, step, report, failure_of(error), start)
 
 
 def _fail(task: Task, step: PlannedStep, report: Report, failure: Failure, start: float) -> None:

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs.models import EngineTick
-from jobs.services import bulk, intake, leases, rescue
+from jobs.services import budgets, bulk, intake, leases, rescue
+from jobs.services.joins import resume_joins
 from jobs.services.llm import prune_llm
+from jobs.services.review_effects import apply_due_reviews
 from jobs.services.submit import prune_idempotency_keys
 from taskflow.lib.telemetry import emit, span
 
@@ -18,7 +20,7 @@ KEEP_LEASES = timedelta(days=1)
 
 
 def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
-    """Promote due jobs, end stale leases and rescue their jobs, wake queues with work, carry on background work.
+    """Promote due jobs, rescue those of dead workers, apply reviews, wake queues with work, carry on background work.
 
     Returns False without doing anything when somebody else did it less than `interval` ago.
     """
@@ -30,15 +32,18 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         fields["rescued"] = rescue.rescue_orphans(now=now, crash_budget=settings.CRASH_BUDGET)
         if ended or fields["rescued"]:
             emit("engine.rescue", jobs=fields["rescued"], leases=len(ended))
+        budgets.resume_paused(now=now)
         fields["promoted"] = rescue.promote_due(now=now)
+        fields["reviews"] = apply_due_reviews(now=now)
+        fields["joined"] = resume_joins(now=now)
         fields["woken"] = rescue.wake_queues_with_work(now=now)
         bulk.continue_stale(now=now)
         intake.continue_stale(now=now)
     if now.second == 0:
         prune_idempotency_keys(now=now)
         leases.prune_leases(before=now - KEEP_LEASES)
-        intake.prune_uploads(now=now)
         prune_llm(now=now, keep_days=settings.LLM_AUDIT_DAYS)
+        intake.prune_uploads(now=now)
     return True
 
 

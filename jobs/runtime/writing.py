@@ -109,7 +109,7 @@ def _check_children(report: Report) -> None:
         return
     error = PermanentError("A sub-job was refused: " + "; ".join(str(problem) for problem in refused[:5]))
     spawning = report.steps.pop()
-    report.children = []
+    report.children, report.join = [], None
     report.position = report.job.position = spawning.position
     task = prepare(report.job)
     report.ending = (

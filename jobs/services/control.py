@@ -8,7 +8,8 @@ from django.db import connection
 
 from jobs.domain.states import CANCELLABLE, RETRYABLE, EventKind, State
 from jobs.domain.submission import SubmissionError
-from jobs.models import Event, Job, StepRun
+from jobs.models import Event, Job, Join, Review, StepRun
+from jobs.services.waits import end_waits
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.db import in_transaction
 from workflows.domain.fields import check_payload
@@ -43,9 +44,12 @@ def _cancel(job: Job, actor: str, now: datetime) -> Job:
     if job.state == State.CANCELLED or job.cancel_requested_at is not None:
         return job
     if job.state in CANCELLABLE:
+        waited = job.state == State.WAITING
         job.state, job.wake_at, job.finished_at = State.CANCELLED.value, None, now
         job.save(update_fields=["state", "wake_at", "finished_at"])
         _log(job, EventKind.CANCELLED, actor, now, state=State.CANCELLED)
+        if waited:
+            end_waits([job.pk], now=now)
     elif job.state == State.RUNNING:
         job.cancel_requested_at = now
         job.save(update_fields=["cancel_requested_at"])
@@ -137,6 +141,10 @@ def _answer(job: Job, output: dict[str, Any], actor: str, now: datetime) -> Job:
     if job.state != State.WAITING:
         raise NotWaitingError(f"The job is {job.state}; it does not wait for an answer.")
     key = _step_key(job)
+    if Review.objects.filter(job=job, run_number=job.run_number, position=job.position).exists():
+        raise NotWaitingError("The job waits for a reviewer; decide its review.")
+    if Join.objects.filter(pk=job.pk).exists():
+        raise NotWaitingError("The job waits for its sub-jobs.")
     StepRun.objects.create(
         job=job,
         position=job.position,

@@ -17,8 +17,10 @@ from jobs.domain.submission import SubmissionError
 from jobs.domain.transitions import Transition
 from jobs.domain.work import ClaimedJob, Report, StepRecord
 from jobs.models import Attempt, Event, Job, StepRun
+from jobs.services.joins import start_join
 from jobs.services.llm import record_calls
 from jobs.services.submit import submit_jobs
+from jobs.services.waits import end_waits, open_reviews
 from taskflow.lib.db import batches, database_time, in_transaction, insert_rows
 from taskflow.lib.fields import dump_json
 from taskflow.lib.telemetry import emit, span
@@ -122,22 +124,25 @@ def _write(reports: Sequence[Report], worker: str, now: datetime) -> None:
     _insert_steps(reports)
     _insert_attempts([r for r in reports if r.ending is not None and r.ending.outcome is not None], worker)
     _insert_events([r for r in reports if r.ending is not None], worker)
-    cancel_requested([r.job.id for r in reports if r.ending is not None and r.ending.state not in FINAL], now)
+    open_reviews([report for report in reports if report.review is not None], now)
     for report in reports:
         if report.children:
             _spawn(report, now)
     record_calls([report for report in reports if report.calls])
+    cancel_requested([r.job.id for r in reports if r.ending is not None and r.ending.state not in FINAL], now)
 
 
 def cancel_requested(ids: Sequence[int], now: datetime) -> None:
     """Cancel those of `ids` that came back from a worker unfinished and were to be cancelled."""
     rows = Job.objects.filter(pk__in=ids, cancel_requested_at__isnull=False)
-    for job in rows.only("id", "attempts") if ids else ():
+    jobs = list(rows.only("id", "attempts")) if ids else []
+    for job in jobs:
         changes = {"wake_at": None, "finished_at": now, "cancel_requested_at": None}
         Job.objects.filter(pk=job.pk).update(state=State.CANCELLED.value, **changes)
         Event.objects.create(
             job=job, at=now, kind=EventKind.CANCELLED.value, state=State.CANCELLED.value, attempt=job.attempts
         )
+    end_waits([job.pk for job in jobs], now=now)
 
 
 def _held(reports: Sequence[Report]) -> Any:
@@ -266,6 +271,9 @@ def _spawn(report: Report, now: datetime) -> None:
     """Create a job's sub-jobs in the transaction that stores the step which asked for them."""
     job = report.job
     children = submit_jobs(tenant_id=job.tenant_id, requests=report.children, now=now)
+    made = sorted((child for child in children if isinstance(child, Job)), key=lambda child: child.pk)
+    if report.join is not None:
+        start_join(job_id=job.id, children=made, on_child_failure=report.join, now=now)
     data: dict[str, Any] = {"jobs": [str(child.uid) for child in children if not isinstance(child, SubmissionError)]}
     refused = [str(child) for child in children if isinstance(child, SubmissionError)]
     if refused:

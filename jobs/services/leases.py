@@ -21,6 +21,11 @@ def beat(*, lease_id: int, running: int) -> bool:
     return rows.update(heartbeat_at=DatabaseNow(), running=running) == 1
 
 
+def living_leases(ids: set[int]) -> set[int]:
+    """Return those of these leases that have not ended."""
+    return set(WorkerLease.objects.filter(pk__in=ids, ended_at__isnull=True).values_list("pk", flat=True))
+
+
 def close_lease(*, lease_id: int, reason: str) -> None:
     """End the lease in good order; the jobs under it have been finished or given back."""
     WorkerLease.objects.filter(pk=lease_id, ended_at__isnull=True).update(

@@ -35,7 +35,7 @@ CALL_COLUMNS = (
     "seconds",
     "at",
 )
-PRUNED_AT_ONCE = 1000
+PRUNED_AT_ONCE, PRUNED_TIMES = 1000, 10
 SUMS = ("calls", "cached", "failed", "input_tokens", "output_tokens", "cost", "seconds")
 MODEL_LENGTH, REASON_LENGTH, ERROR_LENGTH = 200, 30, 20_000
 
@@ -135,6 +135,8 @@ def prune_llm(*, now: datetime, keep_days: int) -> None:
 
 
 def _prune(model: type[Model], old: Q) -> None:
-    ids = list(model._default_manager.filter(old).values_list("pk", flat=True)[:PRUNED_AT_ONCE])
-    if ids:
+    for _ in range(PRUNED_TIMES):
+        ids = list(model._default_manager.filter(old).values_list("pk", flat=True)[:PRUNED_AT_ONCE])
         model._default_manager.filter(pk__in=ids).delete()
+        if len(ids) < PRUNED_AT_ONCE:
+            break

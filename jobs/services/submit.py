@@ -1,7 +1,7 @@
 """Taking jobs in: checked against the workflow's fields, stored with their first event, announced after commit."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,14 +9,17 @@ from django.db import IntegrityError, connection
 
 from jobs.domain.states import EventKind, State
 from jobs.domain.submission import DEFAULT_PRIORITY, LOWEST_PRIORITY, IdempotencyConflict, NewJob, SubmissionError
-from jobs.models import Event, IdempotencyKey, Job, Lane, Queue
+from jobs.models import Event, File, IdempotencyKey, Job, Lane, Queue
+from jobs.queries.files import missing_files
+from jobs.queries.labels import queue_slug, workflow_slug
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.cache import remember
 from taskflow.lib.db import database_time, in_transaction, insert_rows
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
 from taskflow.lib.telemetry import span
-from workflows.domain.fields import check_payload
+from workflows.domain.fields import FILE_TYPES, InputField, check_payload
+from workflows.domain.files import references_in, referred
 from workflows.queries import LiveVersion, NotPublished, WorkflowNotFound, get_live
 
 CACHE_SECONDS = 5.0
@@ -60,13 +63,24 @@ def submit_jobs(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) ->
     """Store the jobs that are right in one transaction. Returns, in order, each one's row or what is wrong with it."""
     answers = [_prepare(tenant_id, request, now) for request in requests]
     jobs = [answer for answer in answers if isinstance(answer, Job)]
+    files = {
+        answer.uid: request.file_ids
+        for answer, request in zip(answers, requests, strict=True)
+        if isinstance(answer, Job) and request.file_ids
+    }
     if not jobs:
         return answers
     for queue_id in {job.queue_id for job in jobs}:
         ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
-    with span("engine.submit", count=len(jobs), queue=requests[0].queue or "", workflow=requests[0].workflow):
-        in_transaction(lambda: _store(jobs, now))
+    with span("engine.submit", count=len(jobs), batches=_batches(jobs)):
+        in_transaction(lambda: _store(jobs, files, now))
     return answers
+
+
+def _batches(jobs: Sequence[Job]) -> list[tuple[str, str, int]]:
+    """Return how many jobs go to each queue from each workflow."""
+    counted = Counter((job.queue_id, job.workflow_id) for job in jobs)
+    return [(queue_slug(queue), workflow_slug(workflow), count) for (queue, workflow), count in counted.items()]
 
 
 def submit_once(*, tenant_id: int, request: NewJob, key: str, fingerprint: str, now: datetime) -> tuple[Job, bool]:
@@ -74,7 +88,7 @@ def submit_once(*, tenant_id: int, request: NewJob, key: str, fingerprint: str, 
 
     Raises IdempotencyConflict if the key came with another body before, and SubmissionError.
     """
-    first = _first_use(tenant_id, key, fingerprint)
+    first = find_first_use(tenant_id, key, fingerprint)
     if first is not None:
         return first, False
 
@@ -86,13 +100,14 @@ def submit_once(*, tenant_id: int, request: NewJob, key: str, fingerprint: str, 
     try:
         return in_transaction(work), True
     except IntegrityError:
-        first = _first_use(tenant_id, key, fingerprint)
+        first = find_first_use(tenant_id, key, fingerprint)
         if first is None:
             raise
         return first, False
 
 
-def _first_use(tenant_id: int, key: str, fingerprint: str) -> Job | None:
+def find_first_use(tenant_id: int, key: str, fingerprint: str) -> Job | None:
+    """Return the job that this idempotency key led to, if it was used. Raises IdempotencyConflict."""
     row = IdempotencyKey.objects.filter(tenant_id=tenant_id, key=key).select_related("job").first()
     if row is None:
         return None
@@ -111,6 +126,7 @@ def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | Submission
         (f"payload.{problem.field}" if problem.field else "payload", problem.message)
         for problem in check_payload(live.fields, request.payload)
     ]
+    problems = problems or list(_file_problems(tenant_id, live.fields, request))
     if queue_id is None:
         problems.append(("queue", f"There is no queue '{request.queue or live.queue}'."))
     if request.priority is not None and not 0 <= request.priority <= LOWEST_PRIORITY:
@@ -118,6 +134,15 @@ def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | Submission
     if problems or queue_id is None:
         return SubmissionError(problems)
     return _new_row(tenant_id, request, live, queue_id, now)
+
+
+def _file_problems(tenant_id: int, fields: Sequence[InputField], request: NewJob) -> Iterator[tuple[str, str]]:
+    """Find the file fields that name what neither came with the job nor belongs to another job of the tenant."""
+    named = {field.key: request.payload.get(field.key) for field in fields if field.type in FILE_TYPES}
+    missing = missing_files(tenant_id, set(references_in(named)) - request.file_uids)
+    for key, value in named.items():
+        if any(referred(item) in missing for item in (value if isinstance(value, list) else [value])):
+            yield f"payload.{key}", "There is no such file. Send it with the job, as multipart/form-data."
 
 
 def _new_row(tenant_id: int, request: NewJob, live: LiveVersion, queue_id: int, now: datetime) -> Job:
@@ -144,12 +169,20 @@ def _new_row(tenant_id: int, request: NewJob, live: LiveVersion, queue_id: int, 
     )
 
 
-def _store(jobs: Sequence[Job], now: datetime) -> None:
+def _store(jobs: Sequence[Job], files: Mapping[UUID, Sequence[int]], now: datetime) -> None:
     for start in range(0, len(jobs), ROWS_PER_STATEMENT):
         _insert(jobs[start : start + ROWS_PER_STATEMENT], now)
+    for job in jobs if files else ():
+        _attach(job, files.get(job.uid, ()))
     due = Counter(job.queue_id for job in jobs if job.wake_at is None)
     for queue_id in due:
         wake_on_commit(queue_id=queue_id, now=now)
+
+
+def _attach(job: Job, file_ids: Sequence[int]) -> None:
+    rows = File.objects.filter(pk__in=file_ids, tenant_id=job.tenant_id, job=None)
+    if file_ids and rows.update(job=job) != len(file_ids):
+        raise SubmissionError([("files", "A file was taken away before its job was stored. Send it again.")])
 
 
 def _insert(jobs: Sequence[Job], now: datetime) -> None:

@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.domain.states import State
+from jobs.models import Review
+from jobs.queries.depths import DEPTH_LIMIT
 from taskflow.lib.clock import utcnow
 
 register = template.Library()
@@ -36,6 +38,27 @@ def state_badge(state: str) -> SafeString:
         state.lower(),
         icon,
         state.title(),
+    )
+
+
+REVIEW_BADGES = {
+    "approve": ("succeeded", "check", "Approved"),
+    "edit": ("running", "edit", "Edited"),
+    "reject": ("failed", "close", "Rejected"),
+    "open": ("waiting", "pause", "Open"),
+    "cancelled": ("cancelled", "block", "Cancelled"),
+}
+
+
+@register.simple_tag
+def review_badge(review: Review) -> SafeString:
+    """Show what was decided about a review, or that nothing was, as a coloured badge."""
+    tone, icon, words = REVIEW_BADGES[review.decision if review.state == "decided" else review.state]
+    return format_html(
+        '<span class="tf-badge tf-{}"><span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</span>',
+        tone,
+        icon,
+        words,
     )
 
 
@@ -132,3 +155,9 @@ def many(count: int | None, limit: int) -> str:
 def plain(text: str) -> str:
     """Return a text that can be sent as UTF-8: lone surrogates, which JSON allows, become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@register.filter
+def depth(count: int) -> str:
+    """Write the depth of a queue, which is counted up to DEPTH_LIMIT."""
+    return many(count, DEPTH_LIMIT)

@@ -39,6 +39,23 @@
     });
   });
 
+  // How many reviews wait is told in the sidebar of every page.
+  const COUNT_EVERY = 10000;
+  setInterval(() => {
+    const badge = document.querySelector("[data-count-url]");
+    if (!badge || document.hidden) { return; }
+    fetch(badge.dataset.countUrl, { headers: { Accept: "application/json" } })
+      .then((answer) => answer.json())
+      .then((answer) => { showCount(answer.open); })
+      .catch(() => {});
+  }, COUNT_EVERY);
+  const showCount = (open) => {
+    document.querySelectorAll("[data-count-url]").forEach((badge) => {
+      badge.textContent = open > 99 ? "99+" : open;
+      badge.hidden = open === 0;
+    });
+  };
+
   const showSelection = (form) => {
     const bar = form.querySelector("[data-selection-bar]");
     if (!bar) { return; }

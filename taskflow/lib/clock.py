@@ -5,6 +5,10 @@ from typing import Any
 
 from django.db.models import DateTimeField, Func
 
+#: The years that every database keeps, with room to shift an instant by some days.
+YEARS = range(1971, 9999)
+YEARS_IN_WORDS = f"Must be in the years {YEARS[0]} to {YEARS[-1]}."
+
 
 def utcnow() -> datetime:
     """Return the present instant of this machine, in UTC."""

@@ -43,6 +43,26 @@ class JSONTextField(models.TextField):  # type: ignore[type-arg]
             raise ValidationError(_("Not JSON: %(reason)s"), params={"reason": error}) from error
 
 
+class _Exact:
+    """Text that is equal only to itself: MySQL's usual collation takes 'A' for 'a' and 'é' for 'e'."""
+
+    def db_parameters(self, connection: Any) -> Any:
+        parameters = super().db_parameters(connection)  # type: ignore[misc]
+        return {**parameters, "collation": "utf8mb4_bin"} if connection.vendor == "mysql" else parameters
+
+
+if TYPE_CHECKING:
+    # What mypy's plugin knows of a field's type, it knows by the class.
+    ExactCharField, ExactSlugField = models.CharField, models.SlugField
+else:
+
+    class ExactCharField(_Exact, models.CharField):
+        """A key or token: what programs compare, not what people search for."""
+
+    class ExactSlugField(_Exact, models.SlugField):
+        """A slug that must be written as it is."""
+
+
 def dump_json(value: Any) -> str:
     """Return `value` as compact JSON text; ValueError for NaN and infinities, TypeError for what JSON cannot say."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -91,10 +91,11 @@ def _result(fields: Fields) -> str:
 
 
 def _submit(f: Fields) -> None:
-    queue = f["queue"] or "default of the workflow"
-    counts().submit.labels(queue).observe(f["seconds"])
+    for queue in {queue for queue, _, _ in f["batches"]}:
+        counts().submit.labels(queue).observe(f["seconds"])
     if "error" not in f:
-        counts().submitted.labels(queue, bounded("workflow", f["workflow"])).inc(f["count"])
+        for queue, workflow, count in f["batches"]:
+            counts().submitted.labels(queue, bounded("workflow", workflow)).inc(count)
 
 
 def _claim(f: Fields) -> None:

@@ -14,15 +14,37 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from taskflow.lib.clock import utcnow
 from tenants.admin.scoping import ScopedRelatedFilter, ScopedTabularInline, TenantScopedAdmin
 from tenants.domain.keys import refusal_of
-from tenants.domain.roles import TENANT_SCOPES, Permission
+from tenants.domain.roles import TENANT_SCOPES, Permission, Role
 from tenants.models import ApiKey, Membership, Tenant
-from tenants.services import create_api_key, revoke_api_key
+from tenants.queries import owners_of
+from tenants.services import create_api_key, lock_tenant, revoke_api_key
+
+
+class MembershipFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """The members of a tenant; one that has an owner keeps one, or nobody of its own could manage it any more."""
+
+    def clean(self) -> None:
+        super().clean()
+        if self.instance.pk is None:
+            return
+        # Two owners who part with each other at the same moment come here one after the other.
+        lock_tenant(self.instance)
+        owners = set(owners_of(self.instance).values_list("pk", flat=True))
+        shown = {form.instance.pk for form in self.initial_forms}
+        if owners and not owners - shown and not any(self._stays_owner(form, owners) for form in self.forms):
+            raise forms.ValidationError(_("A tenant keeps at least one owner. Make somebody else one first."))
+
+    def _stays_owner(self, form: Any, owners: set[int]) -> bool:
+        found = getattr(form, "cleaned_data", {})
+        named = found.get("role") == Role.OWNER and not found.get("DELETE")
+        return named and (form.has_changed() or form.instance.pk in owners)
 
 
 class MembershipInline(ScopedTabularInline):
     """Who belongs to the tenant, and as what. A superuser or a command brings in people from outside."""
 
     model = Membership
+    formset = MembershipFormSet
     fields = ("user", "role")
     extra = 0
 
@@ -32,6 +54,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
 
     attributes = forms.JSONField(
         required=False,
+        initial=dict,
         widget=UnfoldAdminTextareaWidget,
         help_text=_("A JSON object; conditions and templates read it as `tenant`."),
     )

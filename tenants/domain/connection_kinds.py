@@ -72,7 +72,7 @@ class OpenAIConfig(LlmConfig):
 class AnthropicConfig(LlmConfig):
     """Anthropic's models."""
 
-    base_url: Annotated[Url, Field(title="Base URL")] = "https://api.anthropic.com/v1"
+    base_url: Annotated[Url, Field(title="Base URL")] = "https://api.anthropic.com"
 
     def secrets_needed(self) -> frozenset[str]:
         return frozenset({"api_key"})
@@ -156,6 +156,19 @@ class MailConfig(ConnectionConfig):
         return frozenset({"password"}) if self.username else frozenset()
 
 
+class ImapConfig(ConnectionConfig):
+    """A folder on an IMAP server."""
+
+    host: Annotated[str, Field(title="Server", min_length=1, max_length=253, pattern=r"^[^\s/@:\[\]%]+$|^[0-9a-f:.]+$")]
+    port: Annotated[int, Field(title="Port", ge=1, le=65535)] = 993
+    security: Annotated[Literal["tls", "starttls", "none"], Field(title="Encryption")] = "tls"
+    username: Annotated[str, Field(title="User name", min_length=1, max_length=200)]
+    folder: Annotated[str, Field(title="Folder", min_length=1, max_length=200, pattern=r"^[^\r\n\x00]+$")] = "INBOX"
+
+    def secrets_needed(self) -> frozenset[str]:
+        return frozenset({"password"})
+
+
 class ChatConfig(ConnectionConfig):
     """A channel of a chat, reached by the incoming webhook it gave out. The address is the secret."""
 
@@ -206,9 +219,18 @@ KINDS: dict[str, ConnectionKind] = {
         ConnectionKind(
             "openai", "OpenAI or compatible", Group.LLM, OpenAIConfig, (API_KEY,), summary="OpenAI, vLLM, and others."
         ),
-        ConnectionKind("anthropic", "Anthropic", Group.LLM, AnthropicConfig, (API_KEY,), summary="Claude."),
-        ConnectionKind("gemini", "Google Gemini", Group.LLM, GeminiConfig, (API_KEY,), summary="Gemini."),
-        ConnectionKind("ollama", "Ollama", Group.LLM, OllamaConfig, (API_KEY,), summary="Models of your own."),
+        ConnectionKind("anthropic", "Anthropic", Group.LLM, AnthropicConfig, (API_KEY,), summary="Claude models."),
+        ConnectionKind(
+            "gemini",
+            "Google Gemini",
+            Group.LLM,
+            GeminiConfig,
+            (API_KEY,),
+            summary="Gemini models, with a key of Google AI Studio.",
+        ),
+        ConnectionKind(
+            "ollama", "Ollama", Group.LLM, OllamaConfig, (API_KEY,), summary="Models on a machine of your own."
+        ),
         ConnectionKind(
             "http",
             "HTTP API",
@@ -222,6 +244,15 @@ KINDS: dict[str, ConnectionKind] = {
         ),
         ConnectionKind(
             "mail", "Mail (SMTP)", Group.MESSAGES, MailConfig, (Secret("password", "Password"),), "host", "Sends mail."
+        ),
+        ConnectionKind(
+            "imap",
+            "Mailbox (IMAP)",
+            Group.MESSAGES,
+            ImapConfig,
+            (Secret("password", "Password"),),
+            "host",
+            "Mail that is taken in.",
         ),
         ConnectionKind("slack", "Slack", Group.MESSAGES, ChatConfig, (CHAT_URL,), "webhook_url", "Posts to a channel."),
         ConnectionKind(

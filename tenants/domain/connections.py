@@ -6,10 +6,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from tenants.domain.connection_kinds import LLM_KINDS
+from tenants.domain.connection_kinds import LLM_KINDS as LLM_KINDS
 
 #: The slug under which the deployment's own language model appears to tenants that have none of that name.
-DEFAULT = "default"
+DEFAULT_SLUG = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def llm_connection(connections: Mapping[str, Connection], slug: str | None = Non
             raise ConnectionUnusable(f"The connection '{slug}' leads to no language model: its kind is {found.kind}.")
         return found
     models = [each for _, each in sorted(connections.items()) if each.is_llm and each.enabled]
-    models.sort(key=lambda each: (each.id == 0, each.slug != DEFAULT))
+    models.sort(key=lambda each: (each.id == 0, each.slug != DEFAULT_SLUG))
     if not models:
         raise ConnectionUnusable("There is no connection to a language model: add one under Settings, Connections.")
     return find_connection(connections, models[0].slug)

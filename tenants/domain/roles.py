@@ -47,12 +47,24 @@ def allows(role: Role | None, permission: Permission) -> bool:
     return role is not None and permission in PERMISSIONS[role]
 
 
+_ORDER = list(Role)
+
+
+def at_least(role: Role, least: Role) -> bool:
+    """Say whether `role` is `least` or one above it."""
+    return _ORDER.index(role) <= _ORDER.index(least)
+
+
 class Scope(StrEnum):
     """What an API key may do. `FLEET` reaches beyond its tenant: whole queues, for the operator of the deployment."""
 
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
     WORKFLOWS_READ = "workflows:read"
+    CONNECTIONS_READ = "connections:read"
+    CONNECTIONS_WRITE = "connections:write"
+    REVIEWS_READ = "reviews:read"
+    REVIEWS_WRITE = "reviews:write"
     QUEUES_READ = "queues:read"
     QUEUES_WRITE = "queues:write"
     FLEET = "fleet"

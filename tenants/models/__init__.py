@@ -1,6 +1,7 @@
 """The rows of tenants: who they are, who belongs to them, and their ways to the outside."""
 
 from tenants.models.connections import Connection
+from tenants.models.metering import ConnectionMeter, ConnectionSpend
 from tenants.models.tenants import (
     ApiKey,
     Membership,
@@ -13,6 +14,8 @@ from tenants.models.tenants import (
 __all__ = [
     "ApiKey",
     "Connection",
+    "ConnectionMeter",
+    "ConnectionSpend",
     "Membership",
     "Tenant",
     "TenantScopedQuerySet",

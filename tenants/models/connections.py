@@ -84,6 +84,11 @@ class Connection(models.Model):
         """Whom its secrets are sealed for."""
         return f"connection {self.uid}"
 
+    @property
+    def tested_at(self) -> datetime | None:
+        """When it was last tested."""
+        return datetime.fromisoformat(self.last_test["at"]) if self.last_test else None
+
     def secret_set_at(self, name: str) -> datetime | None:
         """Return when the secret of this name was set, or None where there is none."""
         at = self.secrets_set_at.get(name)

@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from taskflow.lib.fields import JSONTextField
+from taskflow.lib.fields import ExactSlugField, JSONTextField
 from taskflow.lib.ids import new_uid
 from tenants.domain.roles import Role
 
@@ -38,7 +38,7 @@ class Tenant(models.Model):
     """A customer or team; owns everything that hangs on it, isolated from all others."""
 
     uid = models.UUIDField(default=new_uid, unique=True, editable=False)
-    slug = models.SlugField(max_length=63, unique=True, validators=[validate_slug])
+    slug = ExactSlugField(max_length=63, unique=True, validators=[validate_slug])
     name = models.CharField(max_length=200)
     plan = models.CharField(max_length=50, blank=True, default="free")
     attributes = JSONTextField(default=dict, blank=True)

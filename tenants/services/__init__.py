@@ -2,20 +2,24 @@
 
 from tenants.services.access import (
     IssuedKey,
+    LastOwnerError,
     add_member,
     authenticate,
     create_api_key,
     create_tenant,
+    lock_tenant,
     revoke_api_key,
     rotate_api_key,
 )
 
 __all__ = [
     "IssuedKey",
+    "LastOwnerError",
     "add_member",
     "authenticate",
     "create_api_key",
     "create_tenant",
+    "lock_tenant",
     "revoke_api_key",
     "rotate_api_key",
 ]

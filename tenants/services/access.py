@@ -12,7 +12,7 @@ from django.db.models import Q
 from tenants.domain.keys import Refusal, hash_key, is_key, new_key, refusal_of
 from tenants.domain.roles import TENANT_SCOPES, Role, Scope, parse_scopes
 from tenants.models import ApiKey, Membership, Tenant
-from tenants.queries import find_api_key
+from tenants.queries import find_api_key, owners_of
 
 LAST_USED_EVERY = timedelta(minutes=1)
 HOT_KEYS = 1024
@@ -35,10 +35,28 @@ def create_tenant(
     return tenant
 
 
+class LastOwnerError(Exception):
+    """A tenant that has an owner keeps one."""
+
+
 def add_member(*, tenant: Tenant, user: User, role: Role) -> Membership:
-    """Give `user` the role in `tenant`, in place of any other role there."""
-    membership, _ = Membership.objects.update_or_create(tenant=tenant, user=user, defaults={"role": role.value})
+    """Give `user` the role in `tenant`, in place of any other role there.
+
+    Raises LastOwnerError where that would leave the tenant without an owner.
+    """
+    with transaction.atomic():
+        lock_tenant(tenant)
+        owners = owners_of(tenant)
+        others = owners.exclude(user=user)
+        if role is not Role.OWNER and owners.exists() and not others.exists():
+            raise LastOwnerError(f"'{user}' is the last owner of '{tenant.slug}'. Make somebody else one first.")
+        membership, _ = Membership.objects.update_or_create(tenant=tenant, user=user, defaults={"role": role.value})
     return membership
+
+
+def lock_tenant(tenant: Tenant) -> None:
+    """Let one transaction at a time change who belongs to the tenant."""
+    Tenant.objects.select_for_update().filter(pk=tenant.pk).values_list("pk", flat=True).first()
 
 
 def create_api_key(

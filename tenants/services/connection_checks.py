@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from taskflow.lib.http import CallRefused, get_client
 from tenants.domain.connection_kinds import ConnectionConfig, ConnectionKind, address_of, check_secret
-from tenants.domain.connections import DEFAULT
+from tenants.domain.connections import DEFAULT_SLUG
 
 Problem = tuple[str, str]
 _WORDS = {"missing": "is missing", "extra_forbidden": "is not known here", "string_too_short": "must not be empty"}
@@ -19,8 +19,8 @@ def check_config(
 ) -> tuple[ConnectionConfig | None, list[Problem]]:
     """Return the config typed, if it has the form of one, and what is wrong with it."""
     problems: list[Problem] = []
-    if slug == DEFAULT and not kind.is_llm:
-        problems.append(("slug", f"'{DEFAULT}' is kept for the language model that steps use if they name none"))
+    if slug == DEFAULT_SLUG and not kind.is_llm:
+        problems.append(("slug", f"'{DEFAULT_SLUG}' is kept for the language model that steps use if they name none"))
     try:
         typed = kind.Config.model_validate(config)
     except ValidationError as error:
@@ -43,7 +43,7 @@ def refusal_of_address(kind: ConnectionKind, address: str) -> str | None:
         if kind.address == "host":
             get_client().check_host(address)
             return None
-        url = get_client().check(address)
+        url = get_client().checked(address)
     except CallRefused as error:
         return str(error)
     if kind.address == "base_url" and (url.query or url.fragment):

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from taskflow.lib.db import in_transaction
 from taskflow.lib.sealing import CannotOpen, seal, unseal
 from tenants.domain import connections as domain
-from tenants.models import Connection, Tenant
+from tenants.models import Connection, ConnectionMeter, ConnectionSpend, Tenant
 from tenants.services.connection_checks import Problem, check_config, check_new_secrets
 from tenants.services.environment import environment_connection
 
@@ -86,18 +86,12 @@ def _write(
         if name in fields:
             setattr(row, name, fields[name])
     problems = _field_problems(row)
-    if any(field == "kind" for field, _ in problems):
-        raise ConnectionInvalid(problems)
-    typed, wrong = check_config(row.spec, row.slug, config)
-    problems += wrong
-    if typed is None:
-        raise ConnectionInvalid(problems)
-    kept, unreadable = _kept(row, secrets)
-    problems += unreadable + check_new_secrets(row.spec, typed, before=row.config, kept=kept, given=secrets)
+    if not any(field == "kind" for field, _ in problems):
+        problems += check_changes(row, config=config, secrets=secrets)
     if problems:
         raise ConnectionInvalid(problems)
-    values = {name: value for name, value in {**kept, **secrets}.items() if value}
-    row.config = typed.model_dump(mode="json", exclude_none=True)
+    values = {name: value for name, value in {**_kept(row, secrets)[0], **secrets}.items() if value}
+    row.config = row.spec.Config.model_validate(config).model_dump(mode="json", exclude_none=True)
     if secrets:
         row.sealed = seal(values, owner=row.owner)
         row.secrets_set_at = {
@@ -109,6 +103,15 @@ def _write(
     except IntegrityError as error:
         raise ConnectionInvalid([("slug", "There is a connection of this slug already.")]) from error
     return row
+
+
+def check_changes(row: Connection, *, config: Mapping[str, Any], secrets: Mapping[str, str | None]) -> list[Problem]:
+    """Return what is wrong with a new config and new secrets for a connection of this kind."""
+    typed, problems = check_config(row.spec, row.slug, config)
+    if typed is None:
+        return problems
+    kept, unreadable = _kept(row, secrets)
+    return [*problems, *unreadable, *check_new_secrets(row.spec, typed, before=row.config, kept=kept, given=secrets)]
 
 
 def _field_problems(row: Connection) -> list[Problem]:
@@ -136,6 +139,8 @@ def delete_connection(*, connection: Connection) -> None:
     """Delete a connection. Raises ConnectionInUse where a draft or a version that new jobs run names it."""
     if uses := uses_of(connection):
         raise ConnectionInUse(connection.slug, uses)
+    ConnectionMeter.objects.filter(pk=connection.pk).delete()
+    ConnectionSpend.objects.for_tenant(connection.tenant_id).filter(key=connection.pk).delete()
     connection.delete()
 
 
@@ -157,6 +162,12 @@ def open_connection(row: Connection) -> domain.Connection:
     except CannotOpen as error:
         problem = problem or str(error)
     return domain.Connection(row.slug, row.kind, row.config, secrets, limits, row.pk, problem, row.enabled)
+
+
+def connection_slugs(tenant_id: int) -> set[str]:
+    """Return the names under which a tenant's steps find a connection."""
+    slugs = set(Connection.objects.for_tenant(tenant_id).values_list("slug", flat=True))
+    return slugs if environment_connection() is None else slugs | {domain.DEFAULT_SLUG}
 
 
 def connections_of(tenant_id: int) -> dict[str, domain.Connection]:

@@ -4,7 +4,7 @@ from django.conf import settings
 from pydantic import ValidationError
 
 from tenants.domain.connection_kinds import KINDS, LLM_KINDS
-from tenants.domain.connections import DEFAULT, Connection, Limits
+from tenants.domain.connections import DEFAULT_SLUG, Connection, Limits
 
 LIMITS = ("LLM_CONCURRENT", "LLM_REQUESTS_PER_MINUTE", "LLM_TOKENS_PER_MINUTE", "LLM_MONTHLY_BUDGET")
 
@@ -21,7 +21,7 @@ def environment_connection() -> Connection | None:
     )
     config = KINDS[settings.LLM_KIND].Config.model_validate(_config()).model_dump(mode="json")
     secrets = {"api_key": settings.LLM_API_KEY} if settings.LLM_API_KEY else {}
-    return Connection(DEFAULT, settings.LLM_KIND, config, secrets, limits)
+    return Connection(DEFAULT_SLUG, settings.LLM_KIND, config, secrets, limits)
 
 
 def environment_problems() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, Job, Queue, StepRun
+from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun
 from taskflow.lib.clock import utcnow
 from tests.factories import (
     Cast,
@@ -16,12 +16,15 @@ from tests.factories import (
     make_llm_call,
     make_llm_usage,
     make_queue,
+    make_review,
     make_workflow,
 )
 from workflows.models import Sample, Workflow
 
 RECEIPT_FIELDS = [
     {"key": "text", "label": "Receipt text", "required": True},
+    {"key": "scan", "label": "Scan", "type": "file", "description": "A photo or PDF of the receipt."},
+    {"key": "bought", "label": "Bought on", "type": "date"},
     {"key": "company", "label": "Company", "role": "output", "in_list": True},
     {"key": "date", "label": "Date", "type": "date", "role": "output", "in_list": True},
     {"key": "total", "label": "Total", "type": "number", "role": "output", "in_list": True},
@@ -68,6 +71,7 @@ class Scene:
     failed: Job
     running: Job
     waiting: Job
+    reviews: list[Review]
 
 
 def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
@@ -101,6 +105,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         finished_at=now - timedelta(minutes=29),
     )
     failed = failed_job(receipts, now)
+    _mail(tickets, now)
     return Scene(
         cast=cast,
         receipts=receipts,
@@ -110,7 +115,85 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         failed=failed,
         running=_running(receipts, now, lease.pk),
         waiting=_waiting(tickets, now),
+        reviews=ask(receipts, tickets, now),
     )
+
+
+def _mail(workflow: Workflow, now: datetime) -> None:
+    """Make a mailbox with some mail."""
+    mailbox = Mailbox.objects.create(
+        tenant=workflow.tenant, workflow=workflow, name="Support", address="help@acme.test", key_prefix="hK3x9_"
+    )
+    came = (
+        ("accepted", "My card has not arrived yet", "ann@example.com", ""),
+        ("duplicate", "My card has not arrived yet", "ann@example.com", "The same message came before."),
+        ("ignored", "Out of office", "bob@example.com", "It is the answer of a robot, such as an out-of-office note."),
+        ("refused", "", "eve@example.com", "payload.question: is required, and must not be empty"),
+    )
+    for minutes, (outcome, subject, sender, reason) in enumerate(came):
+        job = workflow.jobs.first() if outcome in ("accepted", "duplicate") else None
+        at = now - timedelta(minutes=10 - minutes)
+        told = {"outcome": outcome, "subject": subject, "sender": sender, "reason": reason, "job": job}
+        InboundMessage.objects.create(
+            tenant=workflow.tenant, mailbox=mailbox, via="webhook", size=4200, received_at=at, **told
+        )
+
+
+RECEIPT = """OJC MARKETING SDN BHD
+NO 2 & 4, JALAN BAYU 4,
+BANDAR SERI ALAM,
+81750 MASAI, JOHOR
+
+TAX INVOICE
+Invoice No : PEGIV-1030765
+Date       : 15/01/2019 11:05:16 AM
+Cashier    : NG CHUAN MIN
+Sales Person : FATIN
+
+KINGS SAFETY SHOES KWD 805       1   193.00   193.00 SR
+
+Total Amount :  193.00
+Total Rounding :  0.00
+Total (incl. GST) : 193.00
+VISA CARD xxxxxxxxxxxx4318
+"""
+
+
+def ask(receipts: Workflow, tickets: Workflow, now: datetime) -> list[Review]:
+    """Make three open reviews, the last of them overdue, and one that was decided."""
+    start = now - timedelta(minutes=12)
+    fields = [
+        {"key": "company", "label": "Company", "required": True},
+        {"key": "date", "label": "Date", "type": "date"},
+        {"key": "total", "label": "Total", "type": "number", "required": True},
+    ]
+    proposal = {"company": "OJC Marketing Sdn Bhd", "date": "2019-01-15", "total": 193.0}
+    reason = "62% sure, less than 80%; date: is long ago"
+    reviews = []
+    for number in range(2):
+        job = make_job(receipts, State.WAITING, now=start, payload={"text": RECEIPT, "shop": f"No. {number + 1}"})
+        step_run(job, 0, proposal, start, cost=0.0021)
+        title = "Read the fields: is this right?"
+        review = make_review(
+            job, now=start, title=title, reason=reason, proposal=proposal, fields=fields, step_key="extract"
+        )
+        reviews.append(review)
+    question = {
+        "title": "Refund this customer?",
+        "fields": [],
+        "proposal": {},
+        "shown": {"team": "Cards", "amount": 40},
+    }
+    job = make_job(tickets, State.WAITING, now=start, position=1, payload={"question": QUESTIONS[3]})
+    late = {"due_at": now - timedelta(minutes=2), "wake_at": None, "role": "reviewer", "escalated_at": now}
+    reviews.append(make_review(job, now=start, step_key="check", **question, **late))
+    decided = {"state": "decided", "decision": "edit", "output": proposal | {"total": 190.0}, "seconds": 14.2}
+    job = make_job(receipts, State.SUCCEEDED, now=start, payload={"text": RECEIPT}, result=proposal)
+    who = {"decided_by": "reviewer@acme.test", "decided_at": now - timedelta(minutes=5)}
+    make_review(
+        job, now=start, title="Read the fields: is this right?", proposal=proposal, fields=fields, **decided, **who
+    )
+    return reviews
 
 
 def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
@@ -128,6 +211,16 @@ def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
         finished_at=start + timedelta(seconds=4),
         source="api:shop",
         **fields,
+    )
+    File.objects.create(
+        tenant=workflow.tenant,
+        job=job,
+        name="receipt-2019-01-15.pdf",
+        content_type="application/pdf",
+        size=18_200,
+        sha256="",
+        key="none",
+        created_at=start,
     )
     log(job, start, [("created", "PENDING", "api:shop", None), ("started", "RUNNING", "worker-1:41", None)])
     outputs = ({"company": COMPANIES[0], "date": "2019-01-15", "total": 193.0}, {"valid": True}, {"status": 201})

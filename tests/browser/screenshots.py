@@ -90,11 +90,13 @@ def served() -> Iterator[str]:
 
 def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
     """Return what to take pictures of: a name, who looks, and the address."""
-    from jobs.models import BulkAction, Lane
+    from jobs.models import BulkAction, InboundMessage, Lane, Mailbox
 
     operator, editor, empty = scene.cast.operator.username, scene.cast.editor.username, "operator@empty.test"
     action, lane = BulkAction.objects.get(), Lane.objects.filter(tenant=scene.cast.tenant).first()
+    mailbox, message = Mailbox.objects.get(), InboundMessage.objects.last()
     assert lane is not None
+    assert message is not None
     return {
         "overview": (operator, "/admin/"),
         "overview-empty": (empty, "/admin/"),
@@ -110,6 +112,17 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "llm-usage-empty": (empty, "/admin/jobs/llmusage/"),
         "job-waiting": (operator, f"/admin/jobs/job/{scene.waiting.uid}/change/"),
         "job-retry": (operator, f"/admin/jobs/job/{scene.failed.uid}/retry/"),
+        "job-new": (operator, "/admin/jobs/job/of/receipts/new/"),
+        "mailboxes": (editor, "/admin/jobs/mailbox/"),
+        "mailboxes-empty": (empty, "/admin/jobs/mailbox/"),
+        "mailbox": (editor, f"/admin/jobs/mailbox/{mailbox.pk}/change/"),
+        "mailbox-new": (editor, "/admin/jobs/mailbox/add/"),
+        "mail-that-came-in": (operator, "/admin/jobs/inboundmessage/"),
+        "mail-message": (operator, f"/admin/jobs/inboundmessage/{message.pk}/change/"),
+        "review": (operator, f"/admin/jobs/review/inbox/?item={scene.reviews[0].uid}"),
+        "review-question": (operator, f"/admin/jobs/review/inbox/?item={scene.reviews[2].uid}"),
+        "review-empty": (empty, "/admin/jobs/review/inbox/"),
+        "review-history": (operator, "/admin/jobs/review/"),
         "queues": (operator, "/admin/jobs/queue/"),
         "queues-whole": (ROOT, "/admin/jobs/queue/"),
         "queue": (ROOT, f"/admin/jobs/queue/{scene.queue.pk}/change/"),
@@ -126,6 +139,13 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "workflows": (editor, "/admin/workflows/workflow/"),
         "workflows-empty": (empty, "/admin/workflows/workflow/"),
         "workflow": (editor, f"/admin/workflows/workflow/{scene.receipts.pk}/change/"),
+        "connections": (editor, "/admin/tenants/connection/"),
+        "connections-empty": ("editor@empty.test", "/admin/tenants/connection/"),
+        "connection-kinds": (editor, "/admin/tenants/connection/add/"),
+        "connection-add": (editor, "/admin/tenants/connection/add/?kind=http"),
+        "connection": (editor, connection_page("accounting")),
+        "connection-spent": (editor, connection_page("default")),
+        "connection-viewer": (operator, connection_page("default")),
         "choose-tenant": (ROOT, "/admin/jobs/job/"),
         "periodic-tasks": (ROOT, "/admin/django_celery_beat/periodictask/"),
         "periodic-task": (ROOT, "/admin/django_celery_beat/periodictask/add/"),
@@ -135,6 +155,13 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "users": (ROOT, "/admin/auth/user/"),
         "user": (ROOT, f"/admin/auth/user/{scene.cast.operator.pk}/change/"),
     }
+
+
+def connection_page(slug: str) -> str:
+    """Return the address of a connection's page."""
+    from tenants.models import Connection
+
+    return f"/admin/tenants/connection/{Connection.objects.get(slug=slug).pk}/change/"
 
 
 def take(scene: "Scene", address: str, folder: Path) -> int:

@@ -1,6 +1,7 @@
 """Whole jobs that ask a language model: submitted, run by the engine, against a stand-in for the provider."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -308,7 +309,7 @@ def test_an_error_that_is_passed_over_keeps_the_call(process, tenant, llm):
 def test_without_a_connection_the_step_fails_at_once_and_says_what_to_do(process, llm):
     job = run(process, make_tenant(), classify())
     assert failure(job)[:2] == (State.FAILED, "PermanentError")
-    assert "no connection to a language model: add one" in job.error_message
+    assert "no connection to a language model: add one under Settings, Connections" in job.error_message
     assert Event.objects.filter(job=job, kind="retry_scheduled").count() == 0
 
 
@@ -329,6 +330,26 @@ def test_a_connection_that_is_switched_off_is_told(process, tenant, llm):
     job = run(process, tenant, classify(llm={"connection": "off"}))
     assert job.state == State.FAILED
     assert "switched off" in job.error_message
+
+
+def test_a_connection_at_its_limit_puts_the_next_job_off(process, llm):
+    tenant = make_tenant()
+    connect(tenant, llm, requests_per_minute=1)
+    llm.script(Answer({"label": "fees", "confidence": 1}))
+    assert run(process, tenant, classify()).state == State.SUCCEEDED
+    job = run(process, tenant, classify())
+    assert (job.state, job.failures, job.error_class) == (State.SCHEDULED, 0, "")
+    assert len(llm.requests) == 1
+
+
+def test_a_budget_that_is_spent_puts_jobs_off(process, llm):
+    tenant = make_tenant()
+    connect(tenant, llm, monthly_budget=Decimal("0.01"))
+    llm.script(Answer({"label": "fees", "confidence": 1}, tokens=(100_000, 0)))
+    assert run(process, tenant, classify()).state == State.SUCCEEDED
+    job = run(process, tenant, classify())
+    assert (job.state, job.failures) == (State.SCHEDULED, 0)
+    assert len(llm.requests) == 1
 
 
 RULED = [{"name": "cards", "rules": [{"words": ["card"]}]}, {"name": "fees", "rules": [{"words": ["charge*"]}]}]

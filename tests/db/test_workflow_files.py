@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from taskflow.lib.cache import forget_all
-from tests.factories import make_tenant
+from tests.factories import make_connection, make_tenant
 from workflows.domain.definition import DefinitionError
 from workflows.models import Immutable, Sample, Step, Workflow, WorkflowVersion
 from workflows.queries import NotPublished, WorkflowNotFound, get_live
@@ -353,3 +353,34 @@ def test_a_workflow_that_cannot_be_exported_says_why(tenant):
 )
 def test_the_demo_workflows_are_right(path):
     assert check_file(path.read_text()).slug == path.stem
+
+
+CALLS_SHOP = """
+slug: orders
+name: Orders
+steps:
+  - {key: send, kind: http, config: {connection: shop, url: /orders}}
+  - {key: note, kind: transform, config: {fields: [{name: connection, template: other}]}}
+"""
+
+
+def test_a_file_that_names_a_missing_connection_is_taken_in_with_a_warning(acme):
+    imported = import_workflow(tenant=acme.tenant, definition=check_file(CALLS_SHOP))
+    assert imported.warnings == ("Step 'send' names the connection 'shop', which 'acme' does not have yet.",)
+    assert "connection: shop" in export_workflow(imported.workflow)
+    make_connection(acme.tenant, slug="shop", kind="http", config={"base_url": "https://shop.example"}, secrets={})
+    assert import_workflow(tenant=acme.tenant, definition=check_file(CALLS_SHOP)).warnings == ()
+
+
+def test_the_import_command_tells_the_warning(acme, tmp_path):
+    file = tmp_path / "orders.yaml"
+    file.write_text(CALLS_SHOP)
+    out = io.StringIO()
+    call_command("workflow", "import", str(file), "--tenant", "acme", stdout=out)
+    assert "Warning: Step 'send' names the connection 'shop'" in out.getvalue()
+
+
+def test_the_deployments_own_connection_is_there_for_every_tenant(acme, settings):
+    settings.LLM_MODEL, settings.LLM_KIND = "small", "ollama"
+    definition = check_file(CALLS_SHOP.replace("connection: shop", "connection: default"))
+    assert import_workflow(tenant=acme.tenant, definition=definition).warnings == ()

@@ -108,13 +108,14 @@ def test_a_day_begins_at_midnight_in_the_tenants_time_zone(acme: Cast, receipts:
 
 
 @pytest.mark.parametrize(
-    "query", ["state=nonsense", "queue=nowhere", "from=yesterday", "to=9999-99-99", "to=9999-12-31"]
+    "query",
+    ["state=nonsense", "queue=nowhere", "from=yesterday", "to=9999-99-99", "to=9999-12-31", "from=0001-01-01"],
 )
 def test_a_filter_that_makes_no_sense_is_named_and_left_out(acme: Cast, receipts: Workflow, query: str) -> None:
     job = make_job(receipts)
     text = text_of(login(acme.viewer), f"/admin/jobs/job/of/receipts/?{query}")
     assert str(job.uid) in text
-    assert query == "to=9999-12-31" or 'role="alert"' in text
+    assert 'role="alert"' in text
 
 
 def test_pages_lead_on_to_older_jobs_and_back(acme: Cast, receipts: Workflow) -> None:

@@ -197,6 +197,10 @@ def test_a_stopped_action_goes_no_further(acme: Cast) -> None:
     assert not stop_bulk_action(action=action, actor="operator", now=utcnow())
 
 
+def test_nobody_writes_a_bulk_action_by_hand(root: User) -> None:
+    assert login(root).get(reverse("admin:jobs_bulkaction_add")).status_code == 403
+
+
 def test_the_progress_page_counts_and_can_stop(acme: Cast) -> None:
     action, client = make_action(acme, 2), login(acme.operator)
     url = reverse("admin:jobs_bulkaction_change", args=[action.uid])

@@ -16,6 +16,8 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
@@ -27,18 +29,23 @@ from jobs.models import (
     Attempt,
     BulkAction,
     Event,
+    File,
     ImportedRow,
     ImportProblem,
     ImportState,
+    InboundMessage,
     Job,
+    Join,
     Lane,
     ListImport,
     LlmAnswer,
+    Mailbox,
     Queue,
     StepRun,
     WorkerLease,
 )
 from jobs.services.intake import receive_list
+from jobs.services.mail import new_mailbox_key
 from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
@@ -51,6 +58,7 @@ from tests.factories import (
     make_lease,
     make_llm_call,
     make_llm_usage,
+    make_review,
     make_user,
     make_workflow,
 )
@@ -66,6 +74,7 @@ TENANT_PATHS = {
     "tenants.Membership": "tenant",
     "tenants.ApiKey": "tenant",
     "tenants.Connection": "tenant",
+    "tenants.ConnectionSpend": "tenant",
     "workflows.Workflow": "tenant",
     "workflows.WorkflowVersion": "workflow__tenant",
     "workflows.Step": "version__workflow__tenant",
@@ -78,15 +87,20 @@ TENANT_PATHS = {
     "jobs.StepPace": "version__workflow__tenant",
     "jobs.IdempotencyKey": "tenant",
     "jobs.BulkAction": "tenant",
-    "jobs.ListImport": "tenant",
-    "jobs.ImportedRow": "workflow__tenant",
-    "jobs.ImportProblem": "list_import__tenant",
     "jobs.LlmAnswer": "tenant",
     "jobs.LlmCall": "tenant",
     "jobs.LlmUsage": "tenant",
+    "jobs.Review": "tenant",
+    "jobs.File": "tenant",
+    "jobs.Mailbox": "tenant",
+    "jobs.InboundMessage": "tenant",
+    "jobs.ListImport": "tenant",
+    "jobs.ImportedRow": "workflow__tenant",
+    "jobs.ImportProblem": "list_import__tenant",
+    "jobs.Join": "job__tenant",
 }
 #: Models of ours that belong to no tenant.
-SHARED = {"jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
+SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
     "auth.User",
@@ -101,6 +115,10 @@ OPERATORS_ONLY = {
 WORKFLOW_SLUGS = ("admin/jobs/job/of/", "admin/jobs/listimport/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
 GALLERY_SLUGS = ("admin/gallery/",)
+#: What an API's uid is one of, besides jobs.
+UID_ROUTES = {"api/v1/reviews/": "jobs.Review", "api/v1/imports/": "jobs.ListImport"}
+#: Its address is a key of its own: who has it may write there, and only there.
+KEYED = "api/v1/inbound-mail/<str:key>"
 #: Routes written as regular expressions, with what to put there.
 PATTERNS = {r"admin/^(?P<app_label>": ("admin/jobs/", "admin/tenants/"), r"admin/(?P<url>": ("admin/nonsense",)}
 
@@ -113,7 +131,9 @@ class Belongings:
     ids: dict[str, list[str]]
     workflow: Workflow
     job: Job
+    file: File
     key: str
+    mailbox_key: str
 
 
 @dataclass(frozen=True)
@@ -157,38 +177,58 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     make_workflow(cast.tenant, "both-have-one", **names)
     told = {"payload": {"text": slug}, "result": {"text": slug}, "error_message": slug, "correlation_id": slug}
     job = make_job(workflow, State.FAILED, **told)
-    make_job(workflow, State.PENDING, **told, parent=job)
+    child = make_job(workflow, State.PENDING, **told, parent=job)
+    ids = {"first_id": child.pk, "last_id": child.pk}
+    Join.objects.create(job=job, waits_for=child, on_child_failure="continue", created_at=NOW, **ids)
     Attempt.objects.create(job=job, number=1, outcome="failed", error_message=slug, started_at=NOW, finished_at=NOW)
     StepRun.objects.create(
         job=job, position=0, attempt=1, step_key="step1", output={"text": slug}, seconds=0.1, finished_at=NOW
     )
     Event.objects.create(job=job, at=NOW, kind="failed", state="FAILED", actor=slug)
+    file = File.objects.create(
+        tenant=cast.tenant, job=job, name=slug, content_type="text/plain", size=1, sha256="", created_at=NOW
+    )
+    file.key = default_storage.save(f"isolation/{file.uid}", ContentFile(slug.encode()))
+    file.save()
     Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
+    waiting = make_job(workflow, State.WAITING, **told)
+    review = make_review(waiting, title=slug, proposal={"text": slug}, shown={"text": slug})
     action = BulkAction.objects.create(
         tenant=cast.tenant, kind="retry", filters=wanted, error_message=slug, created_by=cast.owner, created_at=NOW
     )
-    imports = [furnish_import(workflow, slug, state) for state in (ImportState.NEW, ImportState.PAUSED)]
     make_llm_call(job, prompt=slug, answer=slug, model=slug, connection=slug, error=slug)
     usage = make_llm_usage(workflow, model=slug, connection=slug, day=utcnow().date())
     LlmAnswer.objects.create(
         tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
     )
+    imports = [furnish_import(workflow, slug, state) for state in (ImportState.NEW, ImportState.PAUSED)]
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
-    make_connection(cast.tenant, slug=f"llm-of-{slug}", name=slug, secrets={"api_key": slug})
+    mailbox = Mailbox.objects.create(tenant=cast.tenant, workflow=workflow, name=slug, poll_problem=slug)
+    mailbox_key = new_mailbox_key(mailbox=mailbox)
+    message = InboundMessage.objects.create(
+        tenant=cast.tenant, mailbox=mailbox, job=job, outcome="ignored", reason=slug, subject=slug, received_at=NOW
+    )
+    model = {"kind": "ollama", "name": slug, "secrets": {"api_key": slug}}
+    connection = make_connection(cast.tenant, slug=f"llm-{workflow_slug}", **model)
+    make_connection(cast.tenant, slug=f"try-{workflow_slug}", **model)
     rows: list[Model] = [
         cast.tenant,
         key,
+        connection,
         workflow,
         job,
         action,
-        imports[0],
+        review,
         usage,
+        mailbox,
+        message,
+        imports[0],
         Lane.objects.get(tenant=cast.tenant),
     ]
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
-    return Belongings(cast, ids, workflow, job, clear)
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key)
 
 
 def furnish_import(workflow: Workflow, slug: str, state: ImportState) -> ListImport:
@@ -232,12 +272,22 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
     match route.parameters:
         case ["object_id"] | ["id"] if route.model in of.ids:
             return [{route.parameters[0]: value} for value in of.ids[route.model]]
+        case ["object_id", "file"] if route.model == "jobs.Job":
+            return [{"object_id": str(of.job.uid), "file": str(of.file.uid)}]
+        case ["uid", "file"] if route.text.startswith("api/v1/jobs/"):
+            return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid)}]
-        case ["uid"] if route.text.startswith("api/v1/imports/"):
-            return [{"uid": uid} for uid in of.ids["jobs.ListImport"] if "-" in uid]
+        case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
+            return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
+        case ["key"] if route.text == KEYED:
+            return [{"key": of.mailbox_key}]
         case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
             return [{"slug": of.workflow.slug}]
+        case ["slug"] if route.text.startswith("api/v1/connections/"):
+            # One is deleted on the way.
+            which = "try" if route.text.endswith("/test") else "llm"
+            return [{"slug": f"{which}-{of.workflow.slug}"}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
 
 
@@ -421,14 +471,17 @@ METHODS = ("get", "head", "post", "put", "patch", "delete")
 def ask(client: Client, method: str, address: str, key: str, body: Any = None) -> Any:
     headers = {"HTTP_AUTHORIZATION": f"Bearer {key}"}
     if method in {"get", "head"}:
-        return getattr(client, method)(address, **headers)
+        answer = getattr(client, method)(address, **headers)
+        if answer.streaming:
+            answer.streaming_content = [b"".join(answer.streaming_content)]
+        return answer
     return getattr(client, method)(address, data=body or {}, content_type="application/json", **headers)
 
 
 def test_over_the_api_what_is_theirs_does_not_exist(mine: Belongings, theirs: Belongings, client: Client) -> None:
     before, problems, tried = state_of(theirs), [], 0
     for route in all_routes():
-        if not route.text.startswith("api/") or addresses(route) is not None:
+        if not route.text.startswith("api/") or addresses(route) is not None or route.text == KEYED:
             continue
         for values in values_for(route, theirs):
             answers = {method: ask(client, method, route.fill(values), mine.key) for method in METHODS}
@@ -447,6 +500,18 @@ def test_over_the_api_what_is_mine_exists(mine: Belongings, client: Client) -> N
             for values in values_for(route, mine):
                 statuses = {ask(client, method, route.fill(values), mine.key).status_code for method in METHODS}
                 assert statuses & {200, 201, 202, 204, 400, 409}, route.text
+
+
+def test_a_mailboxes_key_lets_mail_in_to_its_own_tenant_alone(
+    mine: Belongings, theirs: Belongings, client: Client
+) -> None:
+    before, jobs = state_of(mine), Job.objects.filter(tenant=theirs.cast.tenant).count()
+    answer = client.post(
+        f"/api/v1/inbound-mail/{theirs.mailbox_key}", b"From: a@b.example\n\nx", content_type="message/rfc822"
+    )
+    assert answer.status_code == 201
+    assert Job.objects.filter(tenant=theirs.cast.tenant).count() == jobs + 1
+    assert state_of(mine) == before
 
 
 def test_over_the_api_lists_hold_nothing_of_theirs(mine: Belongings, theirs: Belongings, client: Client) -> None:
@@ -515,6 +580,10 @@ def test_a_route_nobody_described_fails_the_walk(mine: Belongings) -> None:
 
 
 def test_the_rows_that_are_walked_are_those_that_are_meant(mine: Belongings, theirs: Belongings) -> None:
-    assert {label for label, rows in state_of(theirs).items() if not rows} <= {"jobs.StepPace", "jobs.IdempotencyKey"}
+    assert {label for label, rows in state_of(theirs).items() if not rows} <= {
+        "jobs.StepPace",
+        "jobs.IdempotencyKey",
+        "tenants.ConnectionSpend",
+    }
     assert WorkerLease.objects.count() == 1
     assert Tenant.objects.count() == ApiKey.objects.count() == 2

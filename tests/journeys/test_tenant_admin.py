@@ -11,6 +11,7 @@ from django.urls import reverse
 from taskflow.lib.clock import utcnow
 from tenants.domain.roles import TENANT_SCOPES, Role
 from tenants.models import ApiKey, Membership, Tenant
+from tenants.queries import role_of
 from tenants.services import add_member, authenticate, create_api_key
 from tests.factories import Cast, make_tenant, make_user
 
@@ -156,6 +157,33 @@ def test_an_owner_changes_their_tenant_but_not_what_is_the_operators(acme: Cast)
     acme.tenant.refresh_from_db()
     assert (acme.tenant.name, acme.tenant.attributes) == ("Acme Ltd", {"region": "EU"})
     assert (acme.tenant.slug, acme.tenant.plan, acme.tenant.active) == ("acme", "free", True)
+
+
+def test_a_tenant_keeps_an_owner(acme: Cast) -> None:
+    client, url = log_in(acme.owner), f"{TENANTS}{acme.tenant.pk}/change/"
+    members = list(acme.tenant.memberships.order_by("pk"))
+    first = next(number for number, member in enumerate(members) if member.role == "owner")
+    for parting in ({f"memberships-{first}-role": "viewer"}, {f"memberships-{first}-DELETE": "on"}):
+        answer = client.post(url, tenant_form(acme.tenant, members, **parting))
+        assert "A tenant keeps at least one owner." in answer.content.decode()
+        assert role_of(acme.owner, acme.tenant) is Role.OWNER
+
+    heir = next(number for number, member in enumerate(members) if member.role == "editor")
+    form = tenant_form(acme.tenant, members, **{f"memberships-{heir}-role": "owner"} | parting)
+    assert client.post(url, form).status_code == 302
+    assert (role_of(acme.owner, acme.tenant), role_of(acme.editor, acme.tenant)) == (None, Role.OWNER)
+
+
+def test_a_tenant_without_an_owner_is_changed_by_a_superuser(acme: Cast) -> None:
+    acme.tenant.memberships.filter(role="owner").delete()
+    form = tenant_form(acme.tenant, list(acme.tenant.memberships.all()), name="Acme Ltd", slug="acme", plan="free")
+    client = log_in(make_user(is_superuser=True))
+    assert client.post(f"{TENANTS}{acme.tenant.pk}/change/", form).status_code == 302
+
+
+def test_a_new_tenant_begins_with_no_attributes(db: None) -> None:
+    text = page(log_in(make_user(is_superuser=True)), f"{TENANTS}add/")
+    assert re.search(r'<textarea name="attributes"[^>]*>\s*{}</textarea>', text)
 
 
 @pytest.mark.parametrize("attributes", ["[1]", "{", '"x"', "NaN"])

@@ -57,6 +57,16 @@ def test_a_person_is_given_a_role() -> None:
     assert role_of(user, tenant) is Role.EDITOR
 
 
+def test_the_last_owner_stays_one() -> None:
+    tenant, user = make_tenant("acme"), make_user("ada@acme.test")
+    run("tenant", "member", "acme", "ada@acme.test", "--role", "owner")
+    with pytest.raises(CommandError, match="is the last owner of 'acme'"):
+        run("tenant", "member", "acme", "ada@acme.test", "--role", "viewer")
+    make_user("bo@acme.test", tenant=tenant)
+    run("tenant", "member", "acme", "ada@acme.test", "--role", "viewer")
+    assert role_of(user, tenant) is Role.VIEWER
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -84,6 +84,7 @@ def test_a_server_must_be_new_enough_and_know_the_time_zones(monkeypatch, found,
     assert ids(checks.check_server(None, databases=["default"])) == expected
 
 
+@pytest.mark.slow
 def test_the_production_settings_pass_the_deployment_checks() -> None:
     env = os.environ | {
         "ALLOWED_HOSTS": "taskflow.example.com",

@@ -65,6 +65,15 @@ def test_a_worker_has_longer_to_stop_than_its_jobs_have() -> None:
     assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > settings.STOP_GRACE_SECONDS + 10
 
 
+def test_web_and_workers_share_the_files_of_jobs() -> None:
+    volumes = {name: SERVICES[name]["volumes"] for name in ("web", "worker")}
+    assert volumes["web"] == volumes["worker"] == ["files:/var/lib/taskflow/files"]
+    assert "files" in COMPOSE["volumes"]
+    last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert "VAR_DIR=/var/lib/taskflow " in last_stage
+    assert "install -d -o taskflow -g taskflow -m 700 /var/lib/taskflow/files" in last_stage
+
+
 def test_only_the_web_is_reachable_and_only_from_this_machine() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["web"]
     assert SERVICES["web"]["ports"] == ["${PUBLISH:-127.0.0.1:8000}:8000"]

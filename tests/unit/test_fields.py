@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from workflows.domain.fields import FieldType, InputField, check_payload, read_fields
 
+FILE = "01a214b0-6850-76c5-93d4-f7179028b300"
 GOOD = {
     "text": ["a", "", "ü"],
     "integer": [0, -5, 2**80, 3.0],
@@ -19,6 +20,8 @@ GOOD = {
     "choice": ["red"],
     "list": [[], [1]],
     "object": [{}, {"a": 1}],
+    "file": [{"id": FILE}, {"id": FILE, "name": "a.pdf"}],
+    "files": [[], [{"id": FILE}, {"id": FILE}]],
 }
 BAD = {
     "text": [5, True, ["a"], {}],
@@ -32,6 +35,8 @@ BAD = {
     "choice": ["green", "", 5],
     "list": ["a", {}, 5],
     "object": ["a", [], 5],
+    "file": [FILE, {}, {"id": 5}, {"id": "a.pdf"}, [{"id": FILE}], 5],
+    "files": [{"id": FILE}, [FILE], [{}], "a", 5],
 }
 
 

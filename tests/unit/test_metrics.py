@@ -49,13 +49,16 @@ def change() -> Change:
 
 
 def test_a_submit_is_counted_by_queue_and_workflow(change: Change) -> None:
-    emit("engine.submit", count=3, queue="q1", workflow="receipts", seconds=0.02)
-    assert change['taskflow_jobs_submitted_total{queue="q1",workflow="receipts"}'] == 3
-    assert change['taskflow_submit_seconds_sum{queue="q1"}'] == pytest.approx(0.02)
+    batches = [("q1", "receipts", 3), ("q1", "tickets", 2), ("q2", "tickets", 4)]
+    emit("engine.submit", count=9, batches=batches, seconds=0.02)
+    for queue, workflow, count in batches:
+        assert change[f'taskflow_jobs_submitted_total{{queue="{queue}",workflow="{workflow}"}}'] == count
+    for queue in ("q1", "q2"):
+        assert change[f'taskflow_submit_seconds_sum{{queue="{queue}"}}'] == pytest.approx(0.02)
 
 
 def test_a_submit_that_failed_stores_no_jobs(change: Change) -> None:
-    emit("engine.submit", count=3, queue="q1", workflow="receipts", seconds=0.02, error="IntegrityError")
+    emit("engine.submit", count=3, batches=[("q1", "receipts", 3)], seconds=0.02, error="IntegrityError")
     assert change['taskflow_jobs_submitted_total{queue="q1",workflow="receipts"}'] == 0
 
 
@@ -177,6 +180,7 @@ def count_in_a_process(folder: Path, count: int) -> None:
     subprocess.run([sys.executable, "-c", COUNT_AND_DIE, str(folder), str(count)], cwd=root, check=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_what_dead_processes_counted_stays_in_one_file(tmp_path: Path) -> None:
     for count in (1, 20, 300):
         count_in_a_process(tmp_path, count)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workflows.domain.fields import InputField, check_payload
 from workflows.domain.retry import RetryPolicy
+from workflows.domain.reviewing import ReviewRule
 from workflows.domain.yamlfile import YamlError, load_yaml
 
 MAX_STEPS = 100
@@ -62,7 +63,7 @@ class Labels(_Part):
 
 
 class StepDefinition(_Part):
-    """One step. `timeout` is in seconds; `config` is the kind's own."""
+    """One step. `timeout` is in seconds; `config` is the kind's own; `review` says when a person looks at it."""
 
     key: Annotated[str, Field(pattern=KEY)]
     name: Annotated[str, Field(max_length=200)] = ""
@@ -71,6 +72,7 @@ class StepDefinition(_Part):
     on_error: Literal["fail", "continue"] = "fail"
     timeout: Seconds | None = None
     retry: RetryPolicy | None = None
+    review: ReviewRule | None = None
 
     @property
     def shown_name(self) -> str:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from workflows.domain.files import referred
+
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 MAX_EMAIL = 254
@@ -32,6 +34,12 @@ class FieldType(StrEnum):
     CHOICE = "choice"
     LIST = "list"
     OBJECT = "object"
+    FILE = "file"
+    FILES = "files"
+
+
+#: The types whose values name files that came with the job.
+FILE_TYPES = (FieldType.FILE, FieldType.FILES)
 
 
 class Role(StrEnum):
@@ -193,6 +201,16 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+def _check_file(field: InputField, value: Any) -> str:
+    return "" if referred(value) else f'must be a file, like {{"id": "…"}}, not {_kind(value)}'
+
+
+def _check_files(field: InputField, value: Any) -> str:
+    if isinstance(value, list) and all(map(referred, value)):
+        return ""
+    return 'must be a list of files, each like {"id": "…"}'
+
+
 _CHECKS: dict[FieldType, Callable[[InputField, Any], str]] = {
     FieldType.TEXT: _check_text,
     FieldType.INTEGER: _check_integer,
@@ -205,4 +223,6 @@ _CHECKS: dict[FieldType, Callable[[InputField, Any], str]] = {
     FieldType.CHOICE: _check_choice,
     FieldType.LIST: _check_list,
     FieldType.OBJECT: _check_object,
+    FieldType.FILE: _check_file,
+    FieldType.FILES: _check_files,
 }

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from workflows.domain.reviewing import Question
 
 Record = dict[str, Any]
 
@@ -55,10 +58,14 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The job waits for an answer from outside and holds no worker; the answer becomes the step's output."""
+    """The job waits for an answer from outside and holds no worker; the answer becomes the step's output.
+
+    With a `question` it is put to a person, in the review inbox.
+    """
 
     reason: str
     until: datetime | None = None
+    question: "Question | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +80,15 @@ class ChildJob:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Create sub-jobs together with this step's record; `output` gains their ids as `jobs`."""
+    """Create sub-jobs together with this step's record; `output` gains their ids as `jobs`.
+
+    With `join` the job waits until all of them are final, and the output gains `children` with their results; `fail` is
+    for failing it where one did not succeed, `continue` for going on all the same.
+    """
 
     jobs: tuple[ChildJob, ...]
     output: Record = field(default_factory=dict)
+    join: Literal["continue", "fail"] | None = None
 
 
 Outcome = Done | Stop | Snooze | Wait | Spawn

@@ -89,6 +89,8 @@ def _json(answer: Answer) -> Any:
 
 
 def _place(call: Call) -> str:
+    if call.label:
+        return call.label
     address = call.url.partition("?")[0].partition("#")[0]
     return f"{call.method} {address}"
 

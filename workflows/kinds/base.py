@@ -18,8 +18,15 @@ from tenants.domain.connections import (
 )
 from workflows.domain.calls import ModelCall, Recall, recall_nothing
 from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
+from workflows.domain.fields import InputField
+from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import Outcome, PermanentError, Record
 from workflows.templating import Template, TemplateError, compile_template
+
+NO_LANGUAGE_MODEL = (
+    "This step asks a language model, and there is no connection to a language model: add one under Settings, "
+    "Connections, then retry the job."
+)
 
 
 class Effect(StrEnum):
@@ -38,7 +45,7 @@ class StepConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """What a step may see. `steps` maps the keys of earlier steps to their outputs.
+    """What a step may see. `steps` maps the keys of earlier steps to their outputs, `fields` are the workflow's.
 
     A step that asks a language model adds to `calls` whatever comes of it, keeps the fields `redacted` out of what is
     kept for audit, and finds earlier answers with `recall`.
@@ -56,6 +63,8 @@ class StepContext:
     redacted: frozenset[str] = frozenset()
     calls: list[ModelCall] = field(default_factory=list)
     recall: Recall = recall_nothing
+    fields: tuple[InputField, ...] = ()
+    files: tuple[StoredFile, ...] = ()
 
     def connection(self, slug: str) -> Connection:
         """Return the tenant's connection of this name. Raises PermanentError where there is none that can be used."""
@@ -70,9 +79,17 @@ class StepContext:
         Raises PermanentError where there is none that can be used.
         """
         try:
-            return llm_connection(self.connections, slug)
+            found = llm_connection(self.connections, slug)
         except ConnectionUnusable as error:
             raise PermanentError(str(error)) from None
+        if found is not None:
+            return found
+        if slug is None:
+            raise PermanentError(NO_LANGUAGE_MODEL)
+        if slug in self.connections:
+            kind = self.connections[slug].kind
+            raise PermanentError(f"The connection '{slug}' leads to no language model: its kind is {kind}.")
+        raise PermanentError(f"There is no connection '{slug}': add it, or name another in the step.")
 
     def names(self) -> dict[str, Any]:
         """Return what expressions and templates see, by name."""
@@ -101,14 +118,15 @@ class StepKind(Generic[ConfigT]):
     """A kind of step. Subclasses set the class attributes and `run`; instances hold one step's validated config.
 
     An instance is built once per published step and used for many jobs from several threads: compile in `prepare`,
-    keep no state of a run. `references` are the steps whose outputs its expressions and templates read, `aims` the
-    steps it may send a job to.
+    keep no state of a run. A kind with `needs_files` finds the job's files in its context. `references` are the steps
+    whose outputs its expressions and templates read, `aims` the steps it may send a job to.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     Config: ClassVar[type[StepConfig]]
     effect: Effect = Effect.PURE
+    needs_files: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config

@@ -2,18 +2,23 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from taskflow.lib.http import AnswerTooLarge, Call, CallRefused, CallTimeout, Unreachable, get_client
+from taskflow.lib.http import Call, CallRefused
 from taskflow.lib.http.client import OWN_HEADERS, parse_url
+from tenants.domain.connections import Connection
+from tenants.services.calls import MASK, auth_headers, url_below, with_auth
+from workflows.domain.definition import SLUG
 from workflows.domain.outcomes import Done, Outcome, PermanentError
-from workflows.kinds.answers import AnswerField, HttpTimeout, HttpUnreachable, read_answer
+from workflows.kinds.answers import AnswerField, read_answer
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.language import is_path, text_of
 from workflows.kinds.secrets import masked, masked_pairs
+from workflows.kinds.sending import send, send_over
 from workflows.kinds.templated import Filler
 
 HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
@@ -45,6 +50,10 @@ class Body(StepConfig):
 class HttpConfig(StepConfig):
     """The call to make, and what to take from the answer."""
 
+    connection: Annotated[
+        str | None,
+        Field(title="Connection", pattern=SLUG, description="Gives the base URL and logs in; then the URL is a path."),
+    ] = None
     method: Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], Field(title="Method")] = "GET"
     url: Annotated[
         str,
@@ -52,7 +61,10 @@ class HttpConfig(StepConfig):
             title="URL",
             min_length=1,
             max_length=2000,
-            description="A template; values are quoted for use in a URL, unless |safe says they are a URL themselves.",
+            description=(
+                "A template; values are quoted for use in a URL, unless |safe says they are a URL themselves. "
+                "With a connection, the path below its base URL."
+            ),
         ),
     ]
     query: dict[str, Any] = Field(
@@ -103,7 +115,7 @@ class Http(StepKind[HttpConfig]):
     def prepare(self) -> None:
         config, filler = self.config, Filler(self)
         self.url = self.template("url", config.url, quote=quote_value)
-        if "{" not in config.url:
+        if "{" not in config.url and config.connection is None:
             self._check_url(config.url)
         self.query = filler.compile("query", config.query)
         self.headers = filler.compile("headers", config.headers)
@@ -128,24 +140,37 @@ class Http(StepKind[HttpConfig]):
 
     def run(self, context: StepContext) -> Outcome:
         call = self._call(context)
-        try:
-            answer = get_client().send(call)
-        except (CallRefused, AnswerTooLarge) as error:
-            raise PermanentError(str(error)) from error
-        except CallTimeout as error:
-            raise HttpTimeout(str(error)) from error
-        except Unreachable as error:
-            raise HttpUnreachable(str(error)) from error
+        if self.config.connection is None:
+            answer = send(call)
+        else:
+            connection = context.connection(self.config.connection)
+            call = with_auth(self._below(call, connection), connection)
+            answer = send_over(context, connection, call)
         return Done(read_answer(answer, call, self.config.success, self.config.fields, context.now))
 
     def dry_run(self, context: StepContext) -> Outcome:
         call = self._call(context)
+        sent: dict[str, Any] = {"method": call.method}
+        if (slug := self.config.connection) is not None:
+            sent["connection"] = slug
+        if slug is not None and slug in context.connections:
+            connection = context.connection(slug)
+            call = self._below(call, connection)
+            call = replace(call, headers={**call.headers, **dict.fromkeys(auth_headers(connection), MASK)})
         parts = urlsplit(call.url)
-        sent: dict[str, Any] = {"method": call.method, "url": parts._replace(query=masked_pairs(parts.query)).geturl()}
+        sent["url"] = parts._replace(query=masked_pairs(parts.query)).geturl()
         sent["headers"] = {name: masked(name, value) for name, value in call.headers.items()}
         if call.body:
             sent["body"] = call.body.decode()
         return Done({"would_send": sent})
+
+    def _below(self, call: Call, connection: Connection) -> Call:
+        if connection.kind != "http":
+            raise PermanentError(f"The connection '{connection.slug}' is no HTTP API: its kind is {connection.kind}.")
+        try:
+            return replace(call, url=url_below(connection.config["base_url"], call.url))
+        except CallRefused as error:
+            raise PermanentError(str(error)) from error
 
     def _call(self, context: StepContext) -> Call:
         names = context.names()

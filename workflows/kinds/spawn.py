@@ -1,7 +1,7 @@
 """The `spawn` step: creates sub-jobs, one or many."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -32,6 +32,13 @@ class SpawnConfig(StepConfig):
     queue: Annotated[str | None, Field(title="Queue", pattern=r"^[-a-zA-Z0-9_]{1,50}$")] = None
     priority: Annotated[int | None, Field(title="Priority", ge=0, le=32767, description="Lower runs first.")] = None
 
+    join: Annotated[
+        bool, Field(title="Wait for them", description="Go on when all are final, with their results as children.")
+    ] = False
+    on_child_failure: Annotated[
+        Literal["continue", "fail"], Field(title="If one does not succeed", description="Where the job waits for them.")
+    ] = "continue"
+
     @field_validator("payload")
     @classmethod
     def _not_empty(cls, payload: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +66,9 @@ class Spawner(StepKind[SpawnConfig]):
             ChildJob(config.workflow, payload, queue=config.queue, priority=config.priority)
             for payload in self._payloads(context)
         ]
-        return Spawn(tuple(jobs), output={"spawned": len(jobs)}) if jobs else Done({"spawned": 0, "jobs": []})
+        if not jobs:
+            return Done({"spawned": 0, "jobs": []} | ({"children": []} if config.join else {}))
+        return Spawn(tuple(jobs), {"spawned": len(jobs)}, config.on_child_failure if config.join else None)
 
     def _payloads(self, context: StepContext) -> Iterator[dict[str, Any]]:
         names = context.names()
@@ -79,5 +88,10 @@ class Spawner(StepKind[SpawnConfig]):
         return Done({"spawned": len(payloads), "would_spawn": payloads[:10]})
 
     def output_schema(self) -> dict[str, Any]:
-        properties = {"spawned": {"type": "integer"}, "jobs": {"type": "array", "items": {"type": "string"}}}
+        properties: dict[str, Any] = {
+            "spawned": {"type": "integer"},
+            "jobs": {"type": "array", "items": {"type": "string"}},
+        }
+        if self.config.join:
+            properties["children"] = {"type": "array", "items": {"type": "object"}}
         return {"type": "object", "properties": properties, "required": ["spawned"]}

@@ -2,7 +2,7 @@
 
 from workflows.llm.errors import ContentRefused, ModelError, ModelRefused, ModelTimeout, ModelUnavailable
 from workflows.llm.port import Message, Reply, Request, Token
-from workflows.llm.providers import ask_model
+from workflows.llm.providers import ask_model, load_client
 
 __all__ = [
     "ContentRefused",
@@ -15,4 +15,5 @@ __all__ = [
     "Request",
     "Token",
     "ask_model",
+    "load_client",
 ]

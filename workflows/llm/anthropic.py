@@ -3,6 +3,9 @@
 from functools import partial
 from typing import Any
 
+import anthropic
+from anthropic.resources import messages as _loaded  # noqa: F401 - else it loads within the first call's time
+
 from taskflow.lib.http.sdk import get_sdk_client
 from tenants.domain.connections import Connection
 from workflows.domain.outcomes import Usage
@@ -27,8 +30,6 @@ def _base_url(connection: Connection) -> str:
 
 
 def _send(connection: Connection, request: Request, options: dict[str, Any]) -> Any:
-    import anthropic
-
     def send() -> Any:
         client = anthropic.Anthropic(
             api_key=connection.secrets.get("api_key") or "none",

@@ -4,6 +4,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import openai
+from openai.resources.chat import completions as _loaded  # noqa: F401 - else it loads within the first call's time
+
 from taskflow.lib.http.sdk import get_sdk_client
 from tenants.domain.connections import Connection
 from workflows.domain.outcomes import Usage
@@ -43,8 +46,6 @@ def _options(base_url: str, request: Request) -> dict[str, Any]:
 
 
 def _send(connection: Connection, base_url: str, request: Request, options: dict[str, Any]) -> Any:
-    import openai
-
     def send() -> Any:
         client = openai.OpenAI(
             # A server of one's own may want no key; the library insists on one.

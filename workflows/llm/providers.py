@@ -14,10 +14,11 @@ def ask_model(connection: Connection, request: Request) -> Reply:
 
     Raises ModelUnavailable or ModelTimeout for what may pass, ModelRefused or ContentRefused for what will not.
     """
-    return _client(connection)(connection, request)
+    return load_client(connection)(connection, request)
 
 
-def _client(connection: Connection) -> Ask:
+def load_client(connection: Connection) -> Ask:
+    """Return what asks over `connection`; loads its library, which may take seconds the first time."""
     if connection.kind == "anthropic":
         from workflows.llm.anthropic import ask as ask_anthropic
 

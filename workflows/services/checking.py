@@ -14,7 +14,7 @@ from workflows.domain.definition import (
     read_steps,
 )
 from workflows.kinds.base import ConfigError, StepKind, StepReference
-from workflows.kinds.registry import make_runner
+from workflows.kinds.registry import make_gate, make_runner
 
 
 def check_file(text: str) -> Definition:
@@ -36,6 +36,7 @@ def check_definition(data: Any) -> Definition:
 
 def _step_problems(index: int, step: StepDefinition, keys: Sequence[str]) -> Iterator[Problem]:
     place = f"steps.{index}"
+    yield from _review_problems(f"{place}.review", step, keys)
     try:
         runner = make_runner(step.kind, step.config)
     except ConfigError as error:
@@ -43,6 +44,17 @@ def _step_problems(index: int, step: StepDefinition, keys: Sequence[str]) -> Ite
             yield Problem(f"{place}.kind" if field == "kind" else f"{place}.config.{field}".rstrip("."), message)
         return
     yield from _reference_problems(f"{place}.config", step.key, runner, keys)
+
+
+def _review_problems(place: str, step: StepDefinition, keys: Sequence[str]) -> Iterator[Problem]:
+    try:
+        gate = make_gate(step.kind, step.review)
+    except ConfigError as error:
+        for field, message in error.problems:
+            yield Problem(f"{place}.{field}".rstrip("."), message)
+        return
+    if gate is not None:
+        yield from _reference_problems(place, step.key, gate, keys)
 
 
 def _reference_problems(place: str, own: str, runner: StepKind[Any], keys: Sequence[str]) -> Iterator[Problem]:

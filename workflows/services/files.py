@@ -1,23 +1,31 @@
 """Workflow files: taking them in as drafts, and giving them out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from taskflow.lib.db import in_transaction
 from tenants.models import Tenant
+from tenants.services.connections import connection_slugs
+from workflows.domain.connection_names import connections_in
 from workflows.domain.definition import Definition, DefinitionError, StepDefinition
 from workflows.domain.yamlfile import dump_yaml
 from workflows.models import Sample, Step, Workflow, WorkflowVersion
+from workflows.queries import typed_config
 from workflows.services.checking import check_definition
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did. `publishable` is false where the live version says the same as the draft already."""
+    """What an import did. `publishable` is false where the live version says the same as the draft already.
+
+    `warnings` say what the workflow names and the tenant does not have yet.
+    """
 
     workflow: Workflow
     created: bool
     publishable: bool
+    warnings: tuple[str, ...] = ()
 
 
 def import_workflow(*, tenant: Tenant, definition: Definition) -> Imported:
@@ -41,7 +49,17 @@ def _import(tenant: Tenant, definition: Definition) -> Imported:
     write_draft(workflow, definition)
     if definition.samples is not None:
         _write_samples(workflow, definition)
-    return Imported(workflow, created, publishable=not _says_the_same(workflow, definition))
+    publishable = not _says_the_same(workflow, definition)
+    return Imported(workflow, created, publishable, tuple(_missing_connections(tenant, definition)))
+
+
+def _missing_connections(tenant: Tenant, definition: Definition) -> Iterator[str]:
+    """Say which connections the steps name that are not there. They may come later, so that is no error."""
+    there = connection_slugs(tenant.pk)
+    for step in definition.steps:
+        for _, slug in connections_in(typed_config(step.kind, step.config)):
+            if slug not in there:
+                yield f"Step '{step.key}' names the connection '{slug}', which '{tenant.slug}' does not have yet."
 
 
 def write_draft(workflow: Workflow, definition: Definition) -> WorkflowVersion:
@@ -69,6 +87,7 @@ def _step_row(step: StepDefinition) -> dict[str, Any]:
         "on_error": step.on_error,
         "timeout": step.timeout,
         "retry": None if step.retry is None else step.retry.model_dump(mode="json"),
+        "review": None if step.review is None else step.review.model_dump(mode="json", exclude_defaults=True),
     }
 
 
@@ -126,6 +145,7 @@ def _step_data(step: Step) -> dict[str, Any]:
         "on_error": step.on_error,
         "timeout": step.timeout,
         "retry": step.retry,
+        "review": step.review,
     }
 
 

@@ -59,4 +59,5 @@ def _copy(step: Step, version: WorkflowVersion) -> Step:
         on_error=step.on_error,
         timeout=step.timeout,
         retry=step.retry,
+        review=step.review,
     )

@@ -37,7 +37,10 @@ logging.getLogger("httpcore2").setLevel(logging.INFO)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to make. `timeout` is the seconds it may take in all, `max_bytes` the size of the decoded answer."""
+    """A request to make. `timeout` is the seconds it may take in all, `max_bytes` the size of the decoded answer.
+
+    `label` is how messages name it where its path is a secret.
+    """
 
     method: str
     url: str
@@ -45,6 +48,7 @@ class Call:
     body: bytes = b""
     timeout: float = 30.0
     max_bytes: int = 5 * 1024 * 1024
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class HttpClient:
         raise CallRefused(f"{_name(call)} was redirected more than {MAX_REDIRECTS} times.")
 
     def _exchange(self, call: Call) -> Answer:
-        url = self.check(call.url)
+        url = self.checked(call.url)
         request = _request(call, url)
         try:
             response = self.pool.handle_request(request)
@@ -112,8 +116,8 @@ class HttpClient:
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
             raise Unreachable(f"{_name(call)} failed: {str(error) or type(error).__name__}") from None
 
-    def check(self, text: str) -> httpx2.URL:
-        """Read a URL that calls may go to, as far as that shows without looking its name up. Raises CallRefused."""
+    def checked(self, text: str) -> httpx2.URL:
+        """Read a URL that may be called, as far as it shows by itself; raises CallRefused."""
         url = parse_url(text)
         self.check_host(url.raw_host.decode("ascii"))
         return url
@@ -224,6 +228,8 @@ def _without(headers: Mapping[str, str], name: str) -> dict[str, str]:
 
 def _name(call: Call) -> str:
     """Name a call for a message: method, host and path, for a query may hold secrets."""
+    if call.label:
+        return call.label
     url = httpx2.URL(call.url)
     return f"{call.method} {url.scheme}://{url.netloc.decode('ascii', 'replace')}{url.path}"
 

@@ -69,7 +69,7 @@ class GuardedTransport(httpx2.BaseTransport):
         self.client = client
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        url = self.client.check(str(request.url))
+        url = self.client.checked(str(request.url))
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         with _translated():
             response = self.client.pool.handle_request(

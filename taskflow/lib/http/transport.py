@@ -117,3 +117,25 @@ class GuardedStream(httpcore2.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self.inner.get_extra_info(info)
+
+
+def open_socket(host: str, port: int, timeout: float, allow: AllowList, resolver: Resolver = resolve) -> socket.socket:
+    """Connect to a checked address of `host` within `timeout` seconds, for protocols other than HTTP.
+
+    Raises CallRefused for a forbidden address, OSError (TimeoutError among them) where nobody answers.
+    """
+    token = deadline.set(time.monotonic() + timeout)
+    failure: Exception = OSError(f"the name {host} has no address")
+    try:
+        for address in GuardedBackend(allow, resolver).addresses(host, port):
+            try:
+                return socket.create_connection((str(address), port), time_left(TimeoutError))
+            except OSError as error:
+                failure = error
+    except httpcore2.ConnectTimeout as error:
+        raise TimeoutError(str(error)) from None
+    except httpcore2.ConnectError as error:
+        raise OSError(str(error)) from None
+    finally:
+        deadline.reset(token)
+    raise failure

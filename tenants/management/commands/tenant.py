@@ -11,7 +11,7 @@ from tenants.domain.roles import Role
 from tenants.management.output import one_line, write_table
 from tenants.models import Tenant
 from tenants.queries import get_tenant
-from tenants.services import add_member, create_tenant
+from tenants.services import LastOwnerError, add_member, create_tenant
 
 
 class Command(BaseCommand):
@@ -59,5 +59,8 @@ class Command(BaseCommand):
         user = get_user_model().objects.filter(username=options["username"]).first()
         if user is None:
             raise CommandError(f"There is no user '{options['username']}'. Make one with: manage.py createsuperuser")
-        add_member(tenant=tenant, user=user, role=Role(options["role"]))
+        try:
+            add_member(tenant=tenant, user=user, role=Role(options["role"]))
+        except LastOwnerError as error:
+            raise CommandError(str(error)) from error
         self.stdout.write(f"'{user}' is now {options['role']} of '{tenant.slug}'.")

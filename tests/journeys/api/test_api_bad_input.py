@@ -159,6 +159,7 @@ def test_every_naughty_string_is_taken_in_or_refused_in_every_field(api: Api, wo
             assert result["status"] == 201 or all(fault["reason"] for fault in result["errors"]), text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not naughty_strings(), reason="the naughty strings are not beside the checkout")
 def test_every_naughty_string_is_an_answer_or_a_refusal_wherever_text_goes(api: Api, workflow: Workflow) -> None:
     job = make_job(workflow, State.FAILED)

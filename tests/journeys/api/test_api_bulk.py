@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from jobs.models import Event, Job
+from taskflow.lib.telemetry import subscribe, unsubscribe
+from tests.factories import make_queue, make_workflow
 from tests.journeys.api.client import Api, faults, read
 from workflows.models import Workflow
 
@@ -22,6 +24,28 @@ def test_all_are_created_in_the_order_they_were_sent(api: Api, workflow: Workflo
     numbers = [job.payload["n"] for job in Job.objects.order_by("id")]
     assert numbers == list(range(1000))
     assert Event.objects.filter(kind="created").count() == 1000
+
+
+def test_what_is_stored_is_counted_where_it_goes(api: Api, workflow: Workflow) -> None:
+    make_workflow(workflow.tenant, "tickets", queue=make_queue("express").slug)
+    told: list[Any] = []
+
+    def listen(name: str, fields: dict[str, Any]) -> None:
+        told.extend(fields["batches"] if name == "engine.submit" else [])
+
+    subscribe(listen)
+    try:
+        jobs = [
+            item(workflow="nope"),
+            item(),
+            item(workflow="tickets"),
+            item(queue="express"),
+            item(workflow="tickets"),
+        ]
+        read(api.post("jobs/bulk", {"jobs": jobs}), 207)
+    finally:
+        unsubscribe(listen)
+    assert sorted(told) == [("default", "receipts", 1), ("express", "receipts", 1), ("express", "tickets", 2)]
 
 
 def test_each_wrong_item_is_refused_by_itself(api: Api, workflow: Workflow) -> None:

@@ -45,6 +45,7 @@ def test_a_job_is_created_and_answered_whole(api: Api, workflow: Workflow) -> No
         "created_at": "",
         "started_at": None,
         "finished_at": None,
+        "files": [],
     }
     assert Job.objects.get(uid=job["id"]).tenant == workflow.tenant
 

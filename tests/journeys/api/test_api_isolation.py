@@ -10,7 +10,7 @@ from django.urls.resolvers import URLPattern, URLResolver
 from jobs.domain.states import State
 from jobs.models import Event, Job, Lane
 from tenants.domain.roles import Scope
-from tests.factories import Cast, make_job, make_queue, make_workflow
+from tests.factories import Cast, make_job, make_queue, make_review, make_workflow
 from tests.journeys.api.client import Api, faults, read
 
 pytestmark = pytest.mark.django_db
@@ -35,11 +35,14 @@ def theirs(globex: Cast) -> Job:
     parent = make_job(
         workflow, State.FAILED, payload={"text": "SECRET"}, correlation_id="SECRET", result={"x": "SECRET"}
     )
-    return make_job(workflow, State.FAILED, parent=parent, payload={"text": "SECRET"}, correlation_id="SECRET")
+    job = make_job(workflow, State.FAILED, parent=parent, payload={"text": "SECRET"}, correlation_id="SECRET")
+    make_review(job, title="SECRET", proposal={"text": "SECRET"})
+    return job
 
 
 def filled(route: str, theirs: Job) -> str:
-    values = {"uid": str(theirs.uid), "slug": theirs.workflow.slug}
+    uid = theirs.reviews.get().uid if route.startswith("reviews/") else theirs.uid
+    values = {"uid": str(uid), "slug": theirs.workflow.slug, "file": str(theirs.uid), "key": "nonsense"}
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], route)
 
 
@@ -54,6 +57,7 @@ def test_every_route_answers_404_for_what_belongs_to_another_tenant(api: Api, th
             assert b"SECRET" not in answer.content, route
     assert Job.objects.values().get(pk=theirs.pk) == before
     assert not Event.objects.exists()
+    assert theirs.reviews.get().claimed_by == ""
 
 
 def test_no_list_shows_what_belongs_to_another_tenant(acme: Cast, theirs: Job) -> None:

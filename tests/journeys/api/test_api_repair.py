@@ -117,7 +117,7 @@ def test_a_job_in_any_state_is_told_in_few_queries(api: Api, receipts: Workflow,
     read(api.get(f"jobs/{job.uid}"))
     with CaptureQueriesContext(connection) as queries:
         assert read(api.get(f"jobs/{job.uid}"))["explanation"]
-    assert len(queries) <= 11
+    assert len(queries) <= 12
 
 
 @pytest.mark.parametrize("state", [*CANCELLABLE, State.CANCELLED])

@@ -70,6 +70,7 @@ class Wire:
             return answer.status, answer.getheader("Content-Type"), json.loads(answer.read())
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_jobs_are_sent_over_the_wire_in_one_piece_and_in_chunks(port: int) -> None:
     make_queue()
@@ -89,6 +90,7 @@ def test_jobs_are_sent_over_the_wire_in_one_piece_and_in_chunks(port: int) -> No
         assert problem["detail"] == "The body is larger than 2000 bytes."
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_body_that_breaks_off_is_refused(port: int) -> None:
     key = Api(make_tenant()).key

@@ -21,7 +21,7 @@ from workflows.kinds.llm.confidence import LOGPROBS, SAMPLES, STATED, majority, 
 from workflows.kinds.llm.prompt import Prompt
 from workflows.kinds.llm.question import SURE, Form
 from workflows.kinds.llm.settings import LlmSettings, ModelChoice
-from workflows.llm import ContentRefused, Message, Reply, Request, Token, ask_model
+from workflows.llm import ContentRefused, Message, Reply, Request, Token, load_client
 
 #: English has about four characters to a token.
 CHARACTERS_A_TOKEN = 4
@@ -188,6 +188,7 @@ class _Asker:
     def _call(self, request: Request, purpose: str, wrong: str = "") -> Reply:
         """Make one call and add it to the step's, whatever comes of it."""
         asked = self.question.prompt.shown() + (f"\n\n[user]\n{REPAIR.format(wrong)}" if wrong else "")
+        ask_model = load_client(self.connection)
         call = ModelCall(self.connection.slug, self.model, asked, utcnow(), purpose)
         length = sum(len(message.content) for message in request.messages)
         permit = self.context.gate.enter(

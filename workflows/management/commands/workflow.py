@@ -48,6 +48,8 @@ class Command(BaseCommand):
         imported = import_workflow(tenant=tenant, definition=_read(options["file"]))
         slug = imported.workflow.slug
         self.stdout.write(f"{'Created' if imported.created else 'Updated'} the draft of '{slug}' for '{tenant.slug}'.")
+        for warning in imported.warnings:
+            self.stdout.write(self.style.WARNING(f"Warning: {warning}"))
         if options["publish"]:
             self._publish(imported.workflow, imported.publishable, options["notes"])
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0003_default_queue'),
+        ('jobs', '0004_exact_text'),
         ('tenants', '0001_initial'),
         ('workflows', '0002_describe_and_sign'),
     ]

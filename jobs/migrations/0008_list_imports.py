@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0004_language_models'),
+        ('jobs', '0007_files_and_mail'),
         ('tenants', '0001_initial'),
         ('workflows', '0002_describe_and_sign'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -1,0 +1,5 @@
+"""The `notify` step: tells people by mail, chat or webhook."""
+
+from workflows.kinds.notify.kind import Notify
+
+__all__ = ["Notify"]

@@ -1,0 +1,119 @@
+"""The `notify` step."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tenants.domain.connections import Connection
+from workflows.domain.definition import SLUG
+from workflows.domain.outcomes import Done, Outcome, PermanentError
+from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
+from workflows.kinds.language import text_of
+from workflows.kinds.notify.channel import Channel, Note
+from workflows.kinds.notify.chat import Slack, Teams
+from workflows.kinds.notify.mail import Mail
+from workflows.kinds.notify.webhook import Webhook
+
+#: The channels there are. A new one is one file and a line here.
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (Mail(), Slack(), Teams(), Webhook())}
+MOST_PEOPLE = 50
+LONGEST_SUBJECT = 300
+ADDRESS = re.compile(r"[^@\s,;<>()\"\\]{1,64}@[^@\s,;<>()\"\\]{1,255}")
+
+
+class NotifyConfig(StepConfig):
+    """Whom to tell what, by which way."""
+
+    channel: Annotated[Literal["mail", "slack", "teams", "webhook"], Field(title="By")]
+    connection: Annotated[
+        str | None,
+        Field(
+            title="Connection", pattern=SLUG, description="Mail without one goes through the deployment's mail server."
+        ),
+    ] = None
+    to: Annotated[
+        tuple[str, ...],
+        Field(title="To", max_length=MOST_PEOPLE, description="For mail: addresses; each is a template."),
+    ] = ()
+    subject: Annotated[str, Field(title="Subject", max_length=2000, description="A template.")] = ""
+    text: Annotated[str, Field(title="Text", min_length=1, max_length=50_000, description="A template.")]
+
+    @field_validator("connection")
+    @classmethod
+    def _no_empty_name(cls, connection: str | None) -> str | None:
+        return connection or None
+
+    @model_validator(mode="after")
+    def _fits_the_channel(self) -> "NotifyConfig":
+        channel = CHANNELS[self.channel]
+        if self.connection is None and not channel.works_alone:
+            raise ValueError(f"{self.channel} needs a connection")
+        if channel.addressed and not self.to:
+            raise ValueError(f"{self.channel} needs somebody in `to`")
+        if not channel.addressed and self.to:
+            raise ValueError(f"{self.channel} takes no `to`: its connection says where it goes")
+        return self
+
+
+class Notify(StepKind[NotifyConfig]):
+    """Tells people something by mail, in a chat, or by a webhook."""
+
+    name = "notify"
+    title = "Notify"
+    Config = NotifyConfig
+    effect = Effect.EXTERNAL
+
+    def prepare(self) -> None:
+        config = self.config
+        self.channel = CHANNELS[config.channel]
+        self.subject = self.template("subject", config.subject, quote=self.channel.quote)
+        self.text = self.template("text", config.text, quote=self.channel.quote)
+        self.to = [self.template(f"to.{index}", text) for index, text in enumerate(config.to)]
+
+    def run(self, context: StepContext) -> Outcome:
+        note = self._note(context)
+        connection = self._connection(context)
+        self.channel.send(context, note, connection)
+        return Done(
+            {"notified": self.config.channel, "to": list(note.to)} if note.to else {"notified": self.channel.name}
+        )
+
+    def dry_run(self, context: StepContext) -> Outcome:
+        note = self._note(context)
+        known = self.config.connection is None or self.config.connection in context.connections
+        sent: dict[str, Any] = {"channel": self.config.channel, "connection": self.config.connection}
+        if known:
+            sent |= self.channel.content(note, self._connection(context))
+        else:
+            sent |= {"to": list(note.to), "subject": note.subject, "text": note.text}
+        return Done({"would_send": sent})
+
+    def _connection(self, context: StepContext) -> Connection | None:
+        if self.config.connection is None:
+            return None
+        connection = context.connection(self.config.connection)
+        if connection.kind != self.channel.name:
+            raise PermanentError(
+                f"The connection '{connection.slug}' is not for {self.channel.name}: its kind is {connection.kind}."
+            )
+        return connection
+
+    def _note(self, context: StepContext) -> Note:
+        names = context.names()
+        # A line break in a subject would begin another header.
+        subject = " ".join(text_of(self.subject, names).split())[:LONGEST_SUBJECT]
+        text = text_of(self.text, names)
+        if not text.strip():
+            raise PermanentError("The text to send is empty.")
+        people = list(dict.fromkeys(filter(None, (text_of(each, names).strip() for each in self.to))))
+        for person in people:
+            if ADDRESS.fullmatch(person) is None:
+                raise PermanentError(f"'{person[:100]}' is not a mail address.")
+        if self.channel.addressed and not people:
+            raise PermanentError("There is nobody to send to: every address is empty.")
+        return Note(text, subject, tuple(people))
+
+    def output_schema(self) -> dict[str, Any]:
+        properties = {"notified": {"type": "string"}, "to": {"type": "array", "items": {"type": "string"}}}
+        return {"type": "object", "properties": properties, "required": ["notified"]}
