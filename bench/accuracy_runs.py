@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (ROOT / "taskflow" / "demo", ROOT / "workflows" / "gallery")
 #: Payloads sent in one request; jobs asked for in one page.
 CHUNK, PAGE = 250, 200
-ACTIVE = "PENDING,SCHEDULED,RUNNING,WAITING"
+#: A job that waits for a person waits for good here; it counts as WAITING, with no result.
+ACTIVE = "PENDING,SCHEDULED,RUNNING"
 POLL_SECONDS = 1.0
 
 

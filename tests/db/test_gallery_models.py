@@ -26,7 +26,7 @@ FOUND = {
          "currency_mark": "€"},
         {"supplier": "Blue Ltd", "total": 2000, "currency": "EUR", "route": "approval"},
     ),
-    "moderation": ({"label": "hate", "contact": None}, {"label": "hate", "route": "hold"}),
+    "moderation": ({"label": "offensive", "contact": None}, {"label": "offensive", "route": "hide"}),
     "resumes": (
         {"name": "Ana", "email": "ana@example.com", "phone": None, "stated_years": 9},
         {"name": "Ana", "years": 9, "route": "decline"},
@@ -69,7 +69,8 @@ def test_a_starter_asks_a_model_once_there_is_a_connection(process, llm, slug) -
     tenant, (found, expected) = make_tenant(), FOUND[slug]
     workflow = install(tenant, slug)
     job = run(process, workflow)
-    assert (job.state, llm.requests) == (State.SUCCEEDED, [])
+    assert job.state in (State.SUCCEEDED, State.WAITING)
+    assert llm.requests == []
     create_connection(
         tenant=tenant,
         slug="default",
@@ -80,6 +81,10 @@ def test_a_starter_asks_a_model_once_there_is_a_connection(process, llm, slug) -
     )
     llm.script(Answer(found | {"confidence": 0.9}))
     job = run(process, workflow)
+    assert len(llm.requests) == 1
+    if slug == "resumes":
+        # Every resume is for a person to decide.
+        assert job.state == State.WAITING
+        return
     assert (job.state, job.error_message) == (State.SUCCEEDED, None)
     assert {key: job.result[key] for key in expected} == expected
-    assert len(llm.requests) == 1

@@ -76,6 +76,8 @@ def test_a_text_of_the_greatest_length_does_not_hold_a_worker(text):
 
 
 def test_finders_read_no_more_than_they_say():
-    lines = Document("x" * (MAX_LINE + 5) + "\n\n" + "y\n" * (MAX_LINES + 5)).lines
+    document = Document("x" * (MAX_LINE + 5) + "\n\n" + "y\n" * (MAX_LINES + 5))
+    lines = document.lines
+    assert len(document.cells) == MAX_LINES
     assert len(lines) == MAX_LINES
     assert lines[0] == "x" * MAX_LINE

@@ -1,10 +1,11 @@
 """Lists as they come: which kind, encoding, delimiter and heading they have, and what their rows are."""
 
+import csv
 import io
 import json
 import zipfile
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,10 @@ def test_the_encoding_is_found(encoding, found):
 
 
 def test_a_letter_beyond_the_beginning_decides_on_the_encoding():
-    data = b"text\n" + b"plain\n" * 200_000 + "Köln\n".encode("cp1252")
+    data = b"text\n" + b"plain\n" * 20_000 + "Köln\n".encode("cp1252")
     form, rows = read(data)
     assert form.encoding == "cp1252"
-    assert rows[-1] == Row(200_002, {"text": "Köln"})
+    assert rows[-1] == Row(20_002, {"text": "Köln"})
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,28 @@ def test_the_line_in_which_a_spreadsheet_names_its_mark_is_heeded_and_no_row():
     assert [row.values for row in rows] == [{"name": "ann, b", "total": "5"}]
 
 
-def test_a_mark_that_is_not_closed_costs_its_row_and_is_told(monkeypatch):
+@pytest.fixture
+def short_cells(monkeypatch):
+    """Cells of at most a thousand characters; the limit is one of the process, so it is put back."""
     monkeypatch.setattr(tables, "LONGEST_CELL", 1_000)
+    kept = csv.field_size_limit()
+    yield
+    csv.field_size_limit(kept)
+
+
+@pytest.mark.usefixtures("short_cells")
+def test_a_first_row_that_cannot_be_read_refuses_the_list():
+    with pytest.raises(BadFile, match="longer than 1,000"):
+        read(b'a,"' + b"x" * 3_000 + b'"\n')
+
+
+def test_an_encoding_that_does_not_fit_is_told():
+    with pytest.raises(BadFile, match="The first row cannot be read"):
+        open_table(io.BytesIO(b"a,b\n"), Format(Kind.CSV, "utf-16"))
+
+
+@pytest.mark.usefixtures("short_cells")
+def test_a_mark_that_is_not_closed_costs_its_row_and_is_told():
     rows = read(b'a,b\n1,2\n3,"' + b"x\n" * 3_000 + b"\n")[1]
     assert rows[0].values == {"a": "1", "b": "2"}
     assert "a quotation mark may not be closed" in rows[1].fault
@@ -168,6 +189,29 @@ def test_a_workbook_gives_its_values_as_json():
     assert rows[1].number == 4
     assert rows[1].values["Total"] == 1.25
     json.loads(dump_json(rows[0].values))
+
+
+def test_times_and_spans_of_a_workbook_become_texts():
+    rows = values(workbook(["At", "Took"], [time(9, 30), timedelta(hours=1)]))
+    assert rows == [{"At": "09:30:00", "Took": "1:00:00"}]
+    assert [tables.plain_cell(cell) for cell in (5.0, 5.5, None)] == [5, 5.5, ""]
+
+
+def test_a_workbook_of_charts_has_no_rows():
+    book, file = Workbook(), io.BytesIO()
+    book.remove(book.active)
+    book.create_chartsheet()
+    book.save(file)
+    with pytest.raises(BadFile, match="no sheet with cells"):
+        read(file.getvalue())
+
+
+def test_a_workbook_whose_rows_break_off_is_told():
+    with zipfile.ZipFile(io.BytesIO(workbook(["a"], ["b"]))) as whole:
+        parts = [(name, whole.read(name)) for name in whole.namelist()]
+    cut = [(name, data[:-60] if name.endswith("sheet1.xml") else data) for name, data in parts]
+    with pytest.raises(BadFile, match="cannot be read to the end"):
+        read(archive(*cut))
 
 
 def archive(*parts: tuple[str, bytes]) -> bytes:

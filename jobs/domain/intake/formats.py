@@ -5,6 +5,7 @@ import csv
 import re
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from io import StringIO
@@ -153,13 +154,11 @@ def looks_like_header(text: str, delimiter: str) -> bool:
 def _sample_rows(text: str, delimiter: str, most: int = 60) -> list[list[str]]:
     rows: list[list[str]] = []
     body = text[match.end() :] if (match := _SEPARATOR_LINE.match(text)) else text
-    try:
+    with suppress(csv.Error):
         for row in csv.reader(StringIO(body, newline=""), delimiter=delimiter):
             if row:
                 rows.append(row)
             if len(rows) == most:
                 break
-    except csv.Error:
-        pass
     # The last one may have been cut.
     return rows[:-1] if len(rows) > 1 and len(rows) < most and len(text) >= HEAD // 4 else rows

@@ -44,7 +44,7 @@ def open_table(file: IO[bytes], form: Format) -> Table:
     cells = _workbook(file) if form.kind is Kind.XLSX else _csv(file, form)
     try:
         first = next(cells, None)
-    except (csv.Error, UnicodeError) as error:
+    except UnicodeError as error:
         raise BadFile(f"The first row cannot be read: {error}.") from error
     if first is None:
         raise BadFile("The file has no rows.")
@@ -134,12 +134,10 @@ def _workbook(file: IO[bytes]) -> Cells:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        sheet = next(sheet for sheet in book.worksheets if sheet.sheet_state == "visible")
     # Whatever the library stumbles over in a damaged workbook, the person learns that it is damaged.
     except Exception as error:
-        raise BadFile("The workbook is damaged: it cannot be read.") from error
-    sheet = next((sheet for sheet in book.worksheets if sheet.sheet_state == "visible"), None)
-    if sheet is None:
-        raise BadFile("The workbook has no sheet with cells.")
+        raise BadFile("The workbook is damaged, or has no sheet with cells.") from error
     sheet.reset_dimensions()
     return _sheet_rows(sheet)
 
