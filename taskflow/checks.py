@@ -145,7 +145,7 @@ def check_server(app_configs: Any, databases: Sequence[str] | None, **kwargs: An
 
 @register(Tags.database)
 def check_characters(app_configs: Any, databases: Sequence[str] | None, **kwargs: Any) -> Iterable[CheckMessage]:
-    """E010: a database that cannot keep every text."""
+    """E011: a database that cannot keep every text."""
     for alias in databases or []:
         if connections[alias].vendor != "mysql":
             continue
@@ -154,4 +154,4 @@ def check_characters(app_configs: Any, databases: Sequence[str] | None, **kwargs
             (found,) = cursor.fetchone() or ("",)
         if found != "utf8mb4":
             hint = "While it is empty: ALTER DATABASE name CHARACTER SET utf8mb4."
-            yield error(10, f"The database's character set is {found}, which cannot keep every text.", hint)
+            yield error(11, f"The database's character set is {found}, which cannot keep every text.", hint)

@@ -52,5 +52,5 @@ def test_a_database_without_unicode_is_found_out() -> None:
             cursor.execute("SELECT @@character_set_database")
             usual = cursor.fetchone()[0]
             cursor.execute("SET character_set_database = 'latin1'")
-            assert [found.id for found in check_characters(None, databases=["default"])] == ["taskflow.E010"]
+            assert [found.id for found in check_characters(None, databases=["default"])] == ["taskflow.E011"]
             cursor.execute("SET character_set_database = %s", [usual])
