@@ -14,16 +14,27 @@ SHORT = 4
 
 
 def redact(calls: Sequence[ModelCall], names: frozenset[str], records: Iterable[Mapping[str, Any]]) -> list[ModelCall]:
-    """Return the calls without the values that `records` hold under `names`.
+    """Return the calls without the values that `records`, or the answers themselves, hold under `names`.
 
     An answer that holds such a value is not remembered either: answers are remembered as they are.
     """
     if not names or not calls:
         return list(calls)
-    pattern = _pattern({text for record in records for name in names for text in _texts(record.get(name))})
+    known = [*records, *_answers(calls)]
+    pattern = _pattern({text for record in known for name in names for text in _texts(record.get(name))})
     if pattern is None:
         return list(calls)
     return [_redacted(call, pattern) for call in calls]
+
+
+def _answers(calls: Sequence[ModelCall]) -> Iterator[Mapping[str, Any]]:
+    """Return what the answers hold: those that did not fit, or were outvoted, are in no step's output."""
+    for call in calls:
+        try:
+            # What begins with a brace is an object, if it is JSON at all.
+            yield json.loads(call.answer[call.answer.find("{") : call.answer.rfind("}") + 1])
+        except (ValueError, RecursionError):
+            continue
 
 
 def _redacted(call: ModelCall, pattern: "re.Pattern[str]") -> ModelCall:

@@ -43,6 +43,13 @@ def test_an_answer_that_holds_a_value_is_not_remembered():
     assert second.kept is kept
 
 
+def test_what_only_an_answer_holds_is_left_out_too():
+    calls = [ModelCall("main", "m", "for Ann", NOW, answer=text) for text in ('so: {"secret": "Ann"} ok', "{no", "[1]")]
+    first, second, third = redact(calls, NAMES, [])
+    assert (first.prompt, first.answer) == ("for [redacted]", 'so: {"secret": "[redacted]"} ok')
+    assert (second.prompt, second.answer, third.answer) == ("for [redacted]", "{no", "[1]")
+
+
 def test_without_fields_to_redact_calls_stay_as_they_are():
     calls = [ModelCall("main", "m", "text", NOW)]
     assert redact(calls, frozenset(), [{"secret": "text"}])[0] is calls[0]
