@@ -44,13 +44,13 @@ def test_a_starter_has_labels_fields_a_policy_and_says_what_a_language_model_add
         assert shown <= set(outcome.result)
 
 
-@EACH
+@pytest.mark.parametrize("slug", ["moderation", "support-tickets"])
 def test_an_empty_text_is_refused_before_it_becomes_a_job(slug):
     assert [problem.field for problem in check_payload(definition(slug).fields, {"text": " "})] == ["text"]
 
 
 TEXTS = st.one_of(
-    st.text(max_size=300),
+    st.text(max_size=300).filter(str.strip),
     st.lists(st.sampled_from(["Invoice No", "TOTAL", "12.50", "$", "  ", "\n", "a@b.co", "5 years", "ß", "1.1.26"]))
     .map(" ".join)
     .filter(str.strip),
