@@ -36,7 +36,11 @@ class Cast:
 
 
 def make_tenant(slug: str = "", **fields: Any) -> Tenant:
-    """Make a tenant; without a slug, one that nobody has."""
+    """Make a tenant; without a slug, one that nobody has.
+
+    And the default queue: it comes with the tables, and goes when a test that commits its rows has emptied them.
+    """
+    Queue.objects.get_or_create(slug="default", defaults={"name": "Default"})
     slug = slug or f"tenant-{next(_serial)}"
     return Tenant.objects.create(slug=slug, **{"name": slug.title()} | fields)
 

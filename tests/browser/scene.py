@@ -55,7 +55,7 @@ You read one text and note down what it says. Guess nothing: what it does not sa
 
 [user]
 <data-x>[redacted]
-OJC MARKETING SDN BHD
+BLUE ANCHOR STORES LTD
 TOTAL 193.00</data-x>"""
 
 
@@ -139,18 +139,18 @@ def _mail(workflow: Workflow, now: datetime) -> None:
         )
 
 
-RECEIPT = """OJC MARKETING SDN BHD
-NO 2 & 4, JALAN BAYU 4,
-BANDAR SERI ALAM,
-81750 MASAI, JOHOR
+RECEIPT = """BLUE ANCHOR STORES LTD
+14 & 16 HARBOUR ROW,
+OLD DOCKS,
+NORTHPORT NP4 2XX
 
 TAX INVOICE
-Invoice No : PEGIV-1030765
+Invoice No : BA-20451
 Date       : 15/01/2019 11:05:16 AM
-Cashier    : NG CHUAN MIN
-Sales Person : FATIN
+Cashier    : ROBIN
+Sales Person : KIM
 
-KINGS SAFETY SHOES KWD 805       1   193.00   193.00 SR
+SAFETY SHOES 42                 1   193.00   193.00 SR
 
 Total Amount :  193.00
 Total Rounding :  0.00
@@ -167,7 +167,7 @@ def ask(receipts: Workflow, tickets: Workflow, now: datetime) -> list[Review]:
         {"key": "date", "label": "Date", "type": "date"},
         {"key": "total", "label": "Total", "type": "number", "required": True},
     ]
-    proposal = {"company": "OJC Marketing Sdn Bhd", "date": "2019-01-15", "total": 193.0}
+    proposal = {"company": "Blue Anchor Stores Ltd", "date": "2019-01-15", "total": 193.0}
     reason = "62% sure, less than 80%; date: is long ago"
     reviews = []
     for number in range(2):
@@ -205,7 +205,7 @@ def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
         State.SUCCEEDED,
         now=start,
         position=3,
-        payload={"text": "TAN CHAY YEE\nOJC MARKETING SDN BHD\nTOTAL 193.00"},
+        payload={"text": "ROBIN REED\nBLUE ANCHOR STORES LTD\nTOTAL 193.00"},
         result=result,
         started_at=start + timedelta(seconds=1),
         finished_at=start + timedelta(seconds=4),
@@ -230,7 +230,9 @@ def succeeded_job(workflow: Workflow, now: datetime, **fields: Any) -> Job:
     attempt(job, 1, "succeeded", start)
     asked = {"at": start + timedelta(seconds=1), "step_key": "extract", "cost": 0.0021}
     make_llm_call(job, **asked, error="ModelUnavailable: The model provider of 'default' answered 503.", answer="")
-    make_llm_call(job, **asked, prompt=LLM_PROMPT, answer='{"company": "OJC", "total": 193.0, "confidence": 0.9}')
+    make_llm_call(
+        job, **asked, prompt=LLM_PROMPT, answer='{"company": "Blue Anchor", "total": 193.0, "confidence": 0.9}'
+    )
     make_job(workflow, State.SUCCEEDED, now=start, parent=job, correlation_id=job.correlation_id)
     return job
 

@@ -52,7 +52,7 @@ def test_reviews_are_stepped_through_and_approved_by_keys(page: Page, scene: Sce
 
 
 def test_the_values_are_marked_in_the_text_they_came_from(page: Page) -> None:
-    expect(page.locator("mark", has_text="OJC MARKETING SDN BHD")).to_be_visible()
+    expect(page.locator("mark", has_text="BLUE ANCHOR STORES LTD")).to_be_visible()
     expect(page.locator("mark", has_text="15/01/2019")).to_be_visible()
     expect(page.locator("mark", has_text="193.00").first).to_have_attribute("title", "Total")
 
