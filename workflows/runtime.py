@@ -53,7 +53,8 @@ class PlannedStep:
 class Plan:
     """A version ready to run: its steps in order, its own retry policy, and the job's time limit in seconds.
 
-    `redacted` are the fields whose values are left out of what is kept for audit.
+    `redacted` are the fields whose values are left out of what is kept for audit; `needs_files` says whether a step
+    reads the job's files.
     """
 
     version_id: int
@@ -63,11 +64,7 @@ class Plan:
     timeout: float
     redacted: frozenset[str] = frozenset()
     fields: tuple[InputField, ...] = ()
-
-    @property
-    def needs_files(self) -> bool:
-        """Say whether a step of it reads the job's files."""
-        return any(step.runner.needs_files for step in self.steps)
+    needs_files: bool = False
 
 
 def build_step(step: Step) -> PlannedStep:
@@ -84,7 +81,8 @@ def build_plan(version: WorkflowVersion) -> Plan:
     steps = tuple(build_step(step) for step in version.steps.order_by("position"))
     fields = read_fields(version.fields)
     redacted = frozenset(field.key for field in fields if field.redact)
-    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, redacted, fields)
+    needs_files = any(step.runner.needs_files for step in steps)
+    return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, redacted, fields, needs_files)
 
 
 @lru_cache(maxsize=1024)

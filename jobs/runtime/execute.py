@@ -163,10 +163,9 @@ def _run_step(task: Task, step: PlannedStep, report: Report) -> None:
         _fail(task, step, report, failure_of(error), start)
     finally:
         # What was asked of models is kept and counted, whatever came of it.
-        report.calls += [
-            CallRecord(position, step.key, call)
-            for call in redact(calls, task.plan.redacted, (job.payload, *job.outputs.values()))
-        ]
+        if calls:
+            kept = redact(calls, task.plan.redacted, (job.payload, *job.outputs.values()))
+            report.calls += [CallRecord(position, step.key, call) for call in kept]
 
 
 def _apply(task: Task, step: PlannedStep, report: Report, outcome: Outcome, following: int, start: float) -> None:
