@@ -160,7 +160,7 @@ def test_a_job_page_tells_its_story(acme: Cast) -> None:
     assert "<script>alert(1)" not in text
     succeeded = text_of(login(acme.viewer), story_of(scene.succeeded))
     assert "Sub-job 1" in succeeded
-    assert "OJC MARKETING" in succeeded
+    assert "BLUE ANCHOR" in succeeded
 
 
 def test_hostile_values_break_no_page_and_are_shown_as_text(acme: Cast, receipts: Workflow) -> None:
