@@ -16,6 +16,8 @@ from taskflow.lib.clock import utcnow
 
 register = template.Library()
 MOST_JSON = 20_000
+#: Fewer characters than this are left out without a word.
+WORTH_SAYING = 100
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 ICONS = {
     State.PENDING: "hourglass_empty",
@@ -139,10 +141,12 @@ def clip(text: Any, length: int) -> str:
 
 
 def clip_text(text: str, length: int) -> str:
-    """Cut a text to `length` characters and say how much is left out."""
+    """Cut a text to `length` characters and say how much is left out, if it is worth saying."""
     text = plain(text)
     if len(text) <= length:
         return text
+    if len(text) - length < WORTH_SAYING:
+        return f"{text[: length - 1].rstrip()}…"
     return f"{text[:length]} … ({len(text) - length:,} more characters)"
 
 

@@ -142,7 +142,7 @@ def test_only_what_gives_an_output_is_reviewed() -> None:
     always = gate(when="true", question="Is {{ output.a }} right?")
     question = always.asks(Stop({"a": 1}), context(), step="S", schema={})
     assert question is not None
-    assert (question.title, question.proposal, question.stamp) == ("Is 1 right?", {"a": 1}, {})
+    assert (question.title, question.proposal, question.stamp, question.reason) == ("Is 1 right?", {"a": 1}, {}, "")
     for outcome in (Wait("x"), Snooze(NOW)):
         assert always.asks(outcome, context(), step="S", schema={}) is None
     with pytest.raises(PermanentError, match="sub-jobs cannot be reviewed"):

@@ -40,7 +40,9 @@ class Gate(StepKind[ReviewRule]):  # type: ignore[type-var]  # the rule is no ki
         reasons = [*self._unsure(confidence), *self._invalid(output), *self._condition(names)]
         if not reasons:
             return None
-        return self._ask("; ".join(reasons), output, names, editable=self._editable(context, schema), step=step)
+        return self._ask(
+            "; ".join(filter(None, reasons)), output, names, editable=self._editable(context, schema), step=step
+        )
 
     def asks_about(self, error: StepError, context: StepContext, *, step: str, schema: Record) -> Question | None:
         """Return the question about a check that failed, or None for another error."""
@@ -66,7 +68,10 @@ class Gate(StepKind[ReviewRule]):  # type: ignore[type-var]  # the rule is no ki
         if self.when is None:
             return []
         try:
-            return [f"it holds that {self.when.source}"] if self.when.test(names) else []
+            if not self.when.test(names):
+                return []
+            # A rule that always asks needs no reason.
+            return ["" if self.when.source == "true" else f"it holds that {self.when.source}"]
         except ExpressionError as error:
             # The step's work is done and paid for: a person looks at it, where a failure would throw it away.
             return [f"the condition could not be judged: {error}"]
