@@ -69,7 +69,8 @@ def test_three_at_once_is_never_exceeded(process_env: dict[str, str]) -> None:
     assert [each.returncode for each in callers] == [0] * PROCESSES
     lines = [line for output in outputs for line in output.splitlines()]
     assert [line for line in lines if "connection.not_counted" in line] == []
-    spans = [tuple(map(float, line.split())) for line in lines]
+    # A call that was put off is a line of the log, and no fault.
+    spans = [tuple(map(float, line.split())) for line in lines if not line.startswith("{")]
     assert len(spans) == PROCESSES * THREADS * CALLS
     assert peak(spans) == 3
     assert ConnectionMeter.objects.get(pk=77).state["places"] == {}
@@ -88,4 +89,4 @@ def test_a_killed_worker_gives_its_places_back_when_its_lease_is_ended(process_e
     type(doomed).objects.filter(pk=doomed.pk).update(ended_at=doomed.started_at)
     survivor = caller(process_env, tenant.pk, heir.pk, 3, CALLS)
     output, _ = survivor.communicate(timeout=120)
-    assert len(output.splitlines()) == 3 * CALLS
+    assert len([line for line in output.splitlines() if not line.startswith("{")]) == 3 * CALLS
