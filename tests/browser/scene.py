@@ -8,8 +8,11 @@ from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun
 from taskflow.lib.clock import utcnow
+from tenants.models import Connection, ConnectionSpend
+from tenants.services.gate import note_spend
 from tests.factories import (
     Cast,
+    make_connection,
     make_job,
     make_lane,
     make_lease,
@@ -106,6 +109,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     )
     failed = failed_job(receipts, now)
     _mail(tickets, now)
+    _connections(cast, now)
     return Scene(
         cast=cast,
         receipts=receipts,
@@ -117,6 +121,26 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         waiting=_waiting(tickets, now),
         reviews=ask(receipts, tickets, now),
     )
+
+
+def _connections(cast: Cast, now: datetime) -> None:
+    """Make connections that work, do not, and have spent their budget."""
+    model = make_connection(
+        cast.tenant, slug="default", name="Language model", concurrent=8, tokens_per_minute=200_000, monthly_budget=50
+    )
+    note_spend(cast.tenant.pk, model.pk, now, tokens=4_210_000, cost=50.12)
+    ConnectionSpend.objects.update(paused_at=now)
+    shop = {"base_url": "https://accounting.example/api/v2", "auth": "bearer"}
+    accounting = make_connection(
+        cast.tenant, slug="accounting", name="Accounting", kind="http", config=shop, secrets={"token": "secret"}
+    )
+    chat = {"webhook_url": "https://hooks.slack.com/services/T/B/x"}
+    team = make_connection(cast.tenant, slug="team", name="Team channel", kind="slack", config={}, secrets=chat)
+    for row, ok, message in (
+        (accounting, False, "accounting.example does not accept the key or password (401): token expired"),
+        (team, True, "hooks.slack.com took a test message."),
+    ):
+        Connection.objects.filter(pk=row.pk).update(last_test={"ok": ok, "message": message, "at": now.isoformat()})
 
 
 def _mail(workflow: Workflow, now: datetime) -> None:
