@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from jobs.admin.access import allowed, is_fleet_operator, tenant_of, zone_of
 from jobs.admin.job_filters import GROUPS
 from jobs.admin.queue import queue_rows
 from jobs.admin.worker import list_workers
@@ -16,6 +15,7 @@ from jobs.domain.job_filter import JobFilter
 from jobs.models import Job
 from jobs.queries.job_pages import count_states, get_page
 from taskflow.lib.clock import database_now, utcnow
+from tenants.admin.current import allowed, is_fleet_operator, tenant_of, zone_of
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from tenants.queries import tenants_of

@@ -13,11 +13,11 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import mark_safe
 from unfold.dataclasses import SearchResult
 
-from jobs.admin.access import allowed, tenant_of
 from jobs.admin.review import open_reviews_of
 from jobs.models import Job
 from jobs.queries.reviews import MOST_COUNTED
 from tenants.admin.access import access_of
+from tenants.admin.current import allowed, tenant_of
 from tenants.domain.roles import Permission
 from tenants.queries import tenants_of
 from workflows.models import Workflow

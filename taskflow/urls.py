@@ -13,6 +13,7 @@ urlpatterns = [
     path("ready", ready),
     path("metrics", metrics),
     path("admin/gallery/", include("jobs.admin.gallery")),
+    path("admin/build/", include("taskflow.workbench")),
     path("admin/", admin.site.urls),
     path("api/", include("taskflow.api")),
 ]

@@ -29,9 +29,16 @@ class Workflow(models.Model):
     label_plural = models.CharField(max_length=60, default="Jobs")
     queue = ExactSlugField(max_length=50, default="default", help_text="The queue its jobs wait in.")
     description = models.TextField(blank=True, default="")
+    icon = models.CharField(max_length=40, blank=True, default="", help_text="The name of a Material symbol.")
     active = models.BooleanField(default=True)
     live_version = models.ForeignKey(
         "WorkflowVersion", models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    next_version = models.ForeignKey(
+        "WorkflowVersion", models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    next_share = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Percent of new jobs that run the next version instead of the live one."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -89,6 +96,12 @@ class WorkflowVersion(models.Model):
     retry_policy = JSONTextField(null=True, blank=True)
     timeout = models.FloatField(default=3600.0, help_text="Seconds one attempt at a job may take in all.")
     notes = models.TextField(blank=True)
+    gate: Any = JSONTextField(null=True, blank=True, help_text="What the gate said when it was published.")
+    revision = models.PositiveIntegerField(default=0, editable=False, help_text="Grows with every edit of a draft.")
+    edited_at = models.DateTimeField(null=True, blank=True, editable=False)
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     published_by = models.ForeignKey(
@@ -133,6 +146,7 @@ class Step(models.Model):
     key = ExactSlugField(max_length=50)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=30)
+    enabled = models.BooleanField(default=True, help_text="A draft keeps steps that are switched off; versions do not.")
     config: Any = JSONTextField(default=dict, blank=True)
     on_error = models.CharField(
         max_length=10, choices=[("fail", "Fail the job"), ("continue", "Go on")], default="fail"
@@ -174,7 +188,28 @@ class Sample(models.Model):
     name = models.CharField(max_length=200, blank=True)
     input: Any = JSONTextField()
     expected: Any = JSONTextField(null=True, blank=True)
+    origin = models.CharField(max_length=200, blank=True, default="", help_text="Where it came from: pasted, job:UID …")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.name or f"Sample {self.pk}"
+
+
+class DraftChange(models.Model):
+    """One edit of a draft: who changed what. `version` is null until the draft that holds it is published."""
+
+    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="draft_changes")
+    version = models.ForeignKey(WorkflowVersion, models.SET_NULL, null=True, blank=True, related_name="changes")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    step_key = models.CharField(max_length=50, blank=True, default="")
+    text = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.text

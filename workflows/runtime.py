@@ -78,7 +78,7 @@ def build_step(step: Step) -> PlannedStep:
 def build_plan(version: WorkflowVersion) -> Plan:
     """Make a version ready to run; raises ConfigError where a step is wrong."""
     policy = None if version.retry_policy is None else RetryPolicy.model_validate(version.retry_policy)
-    steps = tuple(build_step(step) for step in version.steps.order_by("position"))
+    steps = tuple(build_step(step) for step in version.steps.filter(enabled=True).order_by("position"))
     fields = read_fields(version.fields)
     redacted = frozenset(field.key for field in fields if field.redact)
     needs_files = any(step.runner.needs_files for step in steps)

@@ -10,8 +10,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from jobs.admin.access import actor_of, require, zone_of
-from jobs.admin.pages import render_page
 from jobs.domain.states import RETRYABLE
 from jobs.domain.submission import SubmissionError
 from jobs.models import Job
@@ -19,6 +17,8 @@ from jobs.services.control import NotCancellableError, NotRetryableError, Unknow
 from jobs.templatetags.jobs_admin import plain
 from taskflow.lib.clock import utcnow
 from taskflow.lib.strictjson import BadJSON, parse_json
+from tenants.admin.current import actor_of, require, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from workflows.models import Step
 

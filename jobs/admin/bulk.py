@@ -10,15 +10,15 @@ from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from jobs.admin.access import actor_of, allowed, needs, require, zone_of
 from jobs.admin.bulk_wording import describe, progress_of
 from jobs.admin.job_filters import read_filters
-from jobs.admin.pages import render_page
 from jobs.domain.job_filter import BULK_KINDS, JobFilter
 from jobs.models import BulkAction, Job
 from jobs.services.bulk import COUNT_LIMIT, expected, start_bulk_action, stop_bulk_action
 from taskflow.lib.clock import utcnow
 from tenants.admin import TenantScopedAdmin
+from tenants.admin.current import actor_of, allowed, needs, require, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from workflows.models import Workflow

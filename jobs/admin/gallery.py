@@ -10,12 +10,12 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
-from jobs.admin.access import actor_of, allowed, needs, require, zone_of
 from jobs.admin.columns import as_text
-from jobs.admin.pages import render_page
 from jobs.domain.submission import SubmissionError
 from jobs.services.samples import submit_samples
 from taskflow.lib.clock import utcnow
+from tenants.admin.current import actor_of, allowed, needs, require, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.connections import ConnectionUnusable, llm_connection
 from tenants.domain.roles import Permission
 from tenants.models import Tenant

@@ -10,9 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from jobs.admin.access import actor_of, allowed, needs, require, zone_of
 from jobs.admin.intake_form import KEEP, mapping_page, read_choices
-from jobs.admin.pages import render_page
 from jobs.domain.intake.formats import BadFile, Format
 from jobs.models import ImportState, ListImport
 from jobs.runtime.problem_file import problems_answer
@@ -28,6 +26,8 @@ from jobs.services.intake import (
 )
 from taskflow.lib.clock import utcnow
 from tenants.admin import TenantScopedAdmin
+from tenants.admin.current import actor_of, allowed, needs, require, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from workflows.models import Workflow

@@ -12,7 +12,6 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from jobs.admin.access import needs
 from jobs.admin.act import cancel_view, retry_view
 from jobs.admin.gallery import samples_view
 from jobs.admin.job_list import job_list
@@ -20,6 +19,7 @@ from jobs.admin.new_job import file_view, new_job_view
 from jobs.admin.story import story_view
 from jobs.models import Job
 from tenants.admin import TenantScopedAdmin
+from tenants.admin.current import needs
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 

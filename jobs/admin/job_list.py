@@ -8,12 +8,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from jobs.admin.access import allowed, zone_of
 from jobs.admin.columns import Cell, Column, cells_of, columns_of
 from jobs.admin.job_filters import CHOICES, GROUPS, ListFilters, read_cursor, read_filters
-from jobs.admin.pages import render_page
 from jobs.models import Job, Queue
 from jobs.queries.job_pages import JobPage, count_states, get_page
+from tenants.admin.current import allowed, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from workflows.models import Workflow

@@ -7,12 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from jobs.admin.access import actor_of, is_fleet_operator
 from jobs.models import Lane
 from jobs.services.queues import pause_lane, resume_lane
 from jobs.templatetags.jobs_admin import ago
 from taskflow.lib.clock import utcnow
 from tenants.admin import ScopedRelatedFilter, TenantScopedAdmin
+from tenants.admin.current import actor_of, is_fleet_operator
 from tenants.domain.roles import Permission
 
 

@@ -7,12 +7,12 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from jobs.admin.access import needs, zone_of
-from jobs.admin.pages import render_page
 from jobs.models import LlmUsage
 from jobs.queries.llm import get_usage
 from taskflow.lib.clock import utcnow
 from tenants.admin import TenantScopedAdmin
+from tenants.admin.current import needs, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 

@@ -10,15 +10,15 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.admin.access import actor_of, require, zone_of
 from jobs.admin.job_form import NewJobForm
-from jobs.admin.pages import render_page
 from jobs.domain.submission import NewJob, SubmissionError
 from jobs.downloads import download
 from jobs.models import Job
 from jobs.queries.files import find_file
 from jobs.services.files import submit_with_files
 from taskflow.lib.clock import utcnow
+from tenants.admin.current import actor_of, require, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from workflows.domain.fields import FILE_TYPES, Role

@@ -11,14 +11,14 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from jobs.admin.access import actor_of, allowed, choose_tenant, is_fleet_operator, require, tenant_of, zone_of
-from jobs.admin.pages import render_page
 from jobs.models import Lane, Queue
 from jobs.queries.figures import queue_figures
 from jobs.queries.story import count_workers
 from jobs.services.queues import pause_lane, pause_queue, resume_lane, resume_queue
 from jobs.services.submit import ensure_lane
 from taskflow.lib.clock import utcnow
+from tenants.admin.current import actor_of, allowed, choose_tenant, is_fleet_operator, require, tenant_of, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 

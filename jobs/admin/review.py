@@ -8,8 +8,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from jobs.admin.access import needs, require, tenant_of, zone_of
-from jobs.admin.pages import PART, render_page
 from jobs.admin.review_form import read_edits
 from jobs.admin.review_history import review_history
 from jobs.admin.review_page import InboxFilter, Sheet, live_context, neighbours, reviewer_of, sheet_of
@@ -19,6 +17,8 @@ from jobs.queries.reviews import count_up_to, inbox, not_taken, workflows_with_r
 from jobs.services.reviews import claim_review, decide_review, release_review, undo_decision
 from taskflow.lib.clock import utcnow
 from tenants.admin import TenantScopedAdmin
+from tenants.admin.current import needs, require, tenant_of, zone_of
+from tenants.admin.frame import PART, render_page
 from tenants.domain.roles import Permission, allows
 from tenants.models import Tenant
 from workflows.models import Workflow

@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 
-from jobs.admin.access import zone_of
 from jobs.admin.job_filters import read_cursor
-from jobs.admin.pages import render_page
 from jobs.domain.reviews import ReviewState
 from jobs.queries.reviews import ReviewFilter, list_reviews
+from tenants.admin.current import zone_of
+from tenants.admin.frame import render_page
 from tenants.models import Tenant
 from workflows.models import Workflow
 

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.urls import reverse
 
-from jobs.admin.access import actor_of
 from jobs.admin.columns import as_text
 from jobs.admin.review_form import Entry, entries_of
 from jobs.domain.marking import Piece, marked
@@ -17,6 +16,7 @@ from jobs.domain.reviews import Reviewer, ReviewState
 from jobs.models import Review, StepRun
 from jobs.queries.reviews import count_up_to, inbox
 from tenants.admin.access import access_of
+from tenants.admin.current import actor_of
 from tenants.domain.roles import Role
 from workflows.domain.fields import read_fields
 from workflows.domain.reviewing import VERDICT

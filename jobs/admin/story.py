@@ -5,15 +5,15 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from jobs.admin.access import allowed, zone_of
 from jobs.admin.columns import as_text
-from jobs.admin.pages import render_page
 from jobs.admin.timeline import timeline_of
 from jobs.domain.states import CANCELLABLE, FINAL, RETRYABLE, State
 from jobs.models import Job, LlmCall, StepRun
 from jobs.queries.story import JobStory, get_job_story
 from jobs.templatetags.jobs_admin import clip
 from taskflow.lib.clock import utcnow
+from tenants.admin.current import allowed, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from workflows.domain.fields import Role, read_fields
 from workflows.models import Step

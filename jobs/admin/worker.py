@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
-from jobs.admin.access import allowed, is_fleet_operator, tenant_of, zone_of
-from jobs.admin.pages import render_page
 from jobs.models import WorkerLease
 from taskflow.lib.clock import database_now
+from tenants.admin.current import allowed, is_fleet_operator, tenant_of, zone_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 
 SHOWN = 200

@@ -62,7 +62,7 @@ from tests.factories import (
     make_user,
     make_workflow,
 )
-from workflows.models import Sample, Workflow
+from workflows.models import DraftChange, Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
 WORD = "zqx-classified"
@@ -79,6 +79,7 @@ TENANT_PATHS = {
     "workflows.WorkflowVersion": "workflow__tenant",
     "workflows.Step": "version__workflow__tenant",
     "workflows.Sample": "workflow__tenant",
+    "workflows.DraftChange": "workflow__tenant",
     "jobs.Job": "tenant",
     "jobs.Attempt": "job__tenant",
     "jobs.StepRun": "job__tenant",
@@ -112,7 +113,7 @@ OPERATORS_ONLY = {
     "django_celery_beat.SolarSchedule",
 }
 #: What `<slug:slug>` means, by where the route begins.
-WORKFLOW_SLUGS = ("admin/jobs/job/of/", "admin/jobs/listimport/of/", "api/v1/workflows/")
+WORKFLOW_SLUGS = ("admin/build/", "admin/jobs/job/of/", "admin/jobs/listimport/of/", "api/v1/workflows/")
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
 GALLERY_SLUGS = ("admin/gallery/",)
 #: What an API's uid is one of, besides jobs.
@@ -191,6 +192,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     file.key = default_storage.save(f"isolation/{file.uid}", ContentFile(slug.encode()))
     file.save()
     Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
+    DraftChange.objects.create(workflow=workflow, at=NOW, by=cast.owner, text=slug)
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
     waiting = make_job(workflow, State.WAITING, **told)
     review = make_review(waiting, title=slug, proposal={"text": slug}, shown={"text": slug})

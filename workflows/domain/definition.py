@@ -68,6 +68,7 @@ class StepDefinition(_Part):
     key: Annotated[str, Field(pattern=KEY)]
     name: Annotated[str, Field(max_length=200)] = ""
     kind: Annotated[str, Field(min_length=1, max_length=30)]
+    enabled: bool = True
     config: Annotated[dict[str, Any], Field(default_factory=dict)]
     on_error: Literal["fail", "continue"] = "fail"
     timeout: Seconds | None = None

@@ -42,16 +42,19 @@ def _publish(workflow_id: int, notes: str, now: datetime, user: "User | None") -
         published_at=now,
         published_by=user,
     )
-    Step.objects.bulk_create(_copy(step, version) for step in draft.steps.order_by("position"))
+    Step.objects.bulk_create(
+        _copy(step, version, position)
+        for position, step in enumerate(draft.steps.filter(enabled=True).order_by("position"))
+    )
     workflow.live_version = version
     workflow.save(update_fields=["live_version"])
     return version
 
 
-def _copy(step: Step, version: WorkflowVersion) -> Step:
+def _copy(step: Step, version: WorkflowVersion, position: int) -> Step:
     return Step(
         version=version,
-        position=step.position,
+        position=position,
         key=step.key,
         name=step.name,
         kind=step.kind,

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from jobs.admin.pages import render_page
 from tenants.admin.access import access_of
+from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from tenants.queries import tenants_of

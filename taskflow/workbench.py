@@ -1,0 +1,5 @@
+"""The pages of one workflow under /admin/build/SLUG/, each app's own; the template `workflow_tabs.html` links them."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
