@@ -1,0 +1,17 @@
+"""axe-core over a page: what people with a screen reader, a keyboard alone or weak eyes would stumble over."""
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+GRAVE = ("serious", "critical")
+
+
+def grave_problems(page: Page) -> list[str]:
+    """Return what axe-core calls serious or critical on the page as it is now: rule, element and what is wrong."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{violation['id']}: {' '.join(map(str, node['target']))}: {node['failureSummary']}"
+        for violation in found
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]
