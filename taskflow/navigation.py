@@ -29,6 +29,8 @@ Item = dict[str, Any]
 #: Title -> (model, label, icon); shown to who may view the model.
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
     "Build": [("workflows.workflow", "Workflows", "schema"), ("jobs.mailbox", "Mailboxes", "mail")],
+    "Automate": [],
+    "Learn": [],
     "Operate": [
         ("jobs.job", "All jobs", "list_alt"),
         ("jobs.queue", "Queues", "stacks"),
@@ -61,8 +63,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     home = [_item("Overview", "space_dashboard", reverse("admin:index"))]
     groups: list[dict[str, Any]] = [
         {"title": "", "items": home},
-        {"title": "Review", "separator": True, "items": _review(request)},
         {"title": "Work", "separator": True, "items": _work(request)},
+        {"title": "Review", "separator": True, "items": _review(request)},
         *(
             {"title": title, "separator": True, "items": _models(request, models) + _pages(request, title)}
             for title, models in GROUPS.items()
