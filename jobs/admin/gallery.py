@@ -87,7 +87,9 @@ class GalleryPages:
         may_install = allowed(request, Permission.EDIT_WORKFLOWS, tenant.pk)
         initial = {"name": starter.definition.name, "slug": free_slug(tenant=tenant, wanted=starter.slug)}
         form = InstallForm(request.POST or None, initial=initial | {"publish": True})
-        if request.method == "POST" and may_install and form.is_valid():
+        if request.method == "POST":
+            require(request, Permission.EDIT_WORKFLOWS, tenant)
+        if request.method == "POST" and form.is_valid():
             done = _install(request, tenant, starter, form)
             if done is not None:
                 return done

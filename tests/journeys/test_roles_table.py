@@ -1,0 +1,47 @@
+"""docs/roles.md says who may do what; here every page and endpoint is tried by every role and with every scope.
+
+`WRITE_ROLES=1 pytest tests/journeys/test_roles_table.py` writes what was found into the page, to be read before it is
+committed.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.doors import Door, admin_doors, api_doors
+from tests.journeys.test_isolation import Belongings, mine  # noqa: F401 - a fixture
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
+pytestmark = pytest.mark.slow
+
+
+def written(name: str) -> list[str]:
+    """Return the lines of the table between the marks of this name."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", PAGE.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1].splitlines()[2:]
+
+
+def held_to(name: str, doors: list[Door]) -> None:
+    lines = [door.line() for door in doors]
+    if os.environ.get("WRITE_ROLES"):
+        text = PAGE.read_text("utf-8")
+        head = "| address | see | do |\n|---|---|---|\n"
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        PAGE.write_text(pattern.sub(lambda m: m[1] + head + "\n".join(lines) + "\n" + m[2], text), "utf-8")
+    assert lines == written(name)
+
+
+def test_the_admin_lets_in_whom_the_table_names(mine: Belongings) -> None:  # noqa: F811
+    held_to("admin", admin_doors(mine))
+
+
+def test_the_api_asks_for_the_scopes_that_the_table_names(mine: Belongings) -> None:  # noqa: F811
+    held_to("api", api_doors(mine))
+
+
+def test_no_role_changes_anything_as_a_viewer(mine: Belongings) -> None:  # noqa: F811
+    """What a viewer may do is but their own affair; the table must not say otherwise."""
+    assert {door.address for door in admin_doors(mine) if door.do == "viewer"} == set()
