@@ -13,11 +13,16 @@ from workflows.domain.extraction.dates import DateOrder
 from workflows.domain.extraction.money import CURRENCIES, Currency
 from workflows.domain.extraction.names import LEGAL_FORMS
 from workflows.domain.extraction.values import FieldType
+from workflows.domain.hints import Advanced, DataPath, Templated, Wording
 from workflows.kinds.base import StepConfig
-from workflows.kinds.llm.settings import BY_HELP, By, LlmSettings
+from workflows.kinds.llm.settings import BY_HELP, BY_WORDS, By, LlmSettings
 
 Words = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
 PatternText = Annotated[str, Field(min_length=1, max_length=2000)]
+ORDERS = Wording((("day_first", "3 April 2018"), ("month_first", "4 March 2018")))
+TAKES = Wording((("first", "The first one"), ("last", "The last one")))
+CASES = Wording((("keep", "As they are"), ("upper", "ALL CAPITALS"), ("lower", "all small")))
+PRINTED = Wording((("keep", "Keep it"), ("drop", "Leave it out"), ("joined", "Keep it where no space stands between")))
 WORDS_HELP = "Whole words, in any case; a star stands for the rest of a word (ROUND* finds ROUNDING)."
 
 
@@ -36,7 +41,7 @@ class RegexRule(StepConfig):
     group: str | int | None = Field(
         None, title="Group", description="Name or number; empty: the group 'value', else the first group, else all."
     )
-    take: Take = Field(Take.FIRST, title="Match")
+    take: Annotated[Take, TAKES] = Field(Take.FIRST, title="Match")
     ignore_case: bool = Field(True, title="Ignore case")
 
 
@@ -74,7 +79,7 @@ class PathRule(StepConfig):
     """A value of the job's data."""
 
     rule: Literal["path"] = "path"
-    path: str = Field(title="Path", max_length=300, description="As in payload.items[0].name")
+    path: Annotated[str, DataPath()] = Field(title="Path", max_length=300, description="As in payload.items[0].name")
 
 
 class LinesRule(StepConfig):
@@ -94,7 +99,7 @@ class DateRule(StepConfig):
     rule: Literal["date"] = "date"
     labels: Words = Field(("DATE",), title="Labels", description=f"The date beside one is preferred. {WORDS_HELP}")
     avoid: Words = Field((), title="Avoid", description="A date beside one of these comes last.")
-    order: DateOrder = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
+    order: Annotated[DateOrder, ORDERS] = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
     within: int = Field(2, ge=0, le=20, title="Lines above", description="How far above the date its label may stand.")
 
 
@@ -115,9 +120,7 @@ class MoneyRule(StepConfig):
         True, title="Let the figures speak", description="Paid less change, net plus tax, rounding to the coin."
     )
     currencies: Words = Field(CURRENCIES, title="Currencies", description="As printed beside an amount.")
-    currency: Currency = Field(
-        Currency.JOINED, title="Printed currency", description="joined: keep it where no space stands between."
-    )
+    currency: Annotated[Currency, PRINTED] = Field(Currency.JOINED, title="Printed currency")
 
 
 class CompanyRule(StepConfig):
@@ -210,7 +213,7 @@ class Clean(StepConfig):
         default="", max_length=50, title="Remove at both ends", description="Marks to remove, besides spaces."
     )
     spaces: bool = Field(default=True, title="Make several spaces one")
-    case: Case = Field(default=Case.KEEP, title="Capital letters")
+    case: Annotated[Case, CASES] = Field(default=Case.KEEP, title="Capital letters")
 
 
 class FieldConfig(StepConfig):
@@ -219,12 +222,12 @@ class FieldConfig(StepConfig):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,49}$", title="Name", description="Small letters, figures and _.")
     type: FieldType = Field(FieldType.TEXT, title="Type")
     required: bool = Field(False, title="Required", description="The job fails when nothing is found.")
-    description: str = Field("", max_length=500, title="Description")
-    as_printed: bool = Field(
+    description: str = Field("", max_length=500, title="What it is", description="For a language model.")
+    as_printed: Annotated[bool, Advanced()] = Field(
         False, title="As printed", description="Check the type, and give the value the way it is printed."
     )
-    order: DateOrder = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
-    clean: Clean = Field(default_factory=Clean, title="Clean")
+    order: Annotated[DateOrder, Advanced(), ORDERS] = Field(DateOrder.DAY_FIRST, title="03/04/2018 means")
+    clean: Annotated[Clean, Advanced()] = Field(default_factory=Clean, title="Tidy up what is found")
     choices: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(
         (), title="One of", max_length=200, description="Empty: anything. For texts."
     )
@@ -234,14 +237,18 @@ class FieldConfig(StepConfig):
 class ExtractConfig(StepConfig):
     """Where the text is, and what to find in it."""
 
-    source: str | None = Field(
-        "payload.text", title="Text", max_length=300, description="Path to the text; empty when only paths are used."
+    source: Annotated[str | None, DataPath()] = Field(
+        "payload.text", title="Text", max_length=300, description="Where the text is. Empty: the whole payload."
     )
-    max_length: int = Field(200_000, ge=1, le=2_000_000, title="Longest text", description="Characters.")
-    pattern_seconds: float = Field(
+    max_length: Annotated[int, Advanced()] = Field(
+        200_000, ge=1, le=2_000_000, title="Longest text", description="Characters."
+    )
+    pattern_seconds: Annotated[float, Advanced()] = Field(
         2.0, gt=0, le=60, title="Time for patterns", description="Seconds all patterns may take for one text."
     )
     fields: tuple[FieldConfig, ...] = Field(title="Fields", min_length=1, max_length=100)
-    by: By = Field(By.RULES, title="Found by", description=BY_HELP)
-    instruction: str = Field("", title="Instruction", max_length=20_000, description="A template; for the model.")
+    by: Annotated[By, BY_WORDS] = Field(By.RULES, title="Found by", description=BY_HELP)
+    instruction: Annotated[str, Templated()] = Field(
+        "", title="Instruction", max_length=20_000, description="What else a language model should know."
+    )
     llm: LlmSettings = Field(default_factory=LlmSettings, title="Language model")
