@@ -1,0 +1,307 @@
+"""Conditions as rows that anybody can read ("total / is more than / 100"), and the expressions behind them.
+
+A row about a field of the payload that was not sent, or about a value that is null, does not hold; its negation does.
+Fields of the record, of steps and of the other roots must be there, as in any expression.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from workflows.domain.expressions.rowtree import NO_ROWS, Node, parse
+
+Scalar = str | int | float | bool
+_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+#: Words that the language reads as its own, so that no key may be called so.
+RESERVED = frozenset({"in", "true", "false", "null"})
+_WHOLE = 2**63
+_EMPTY = '[null, "", []]'
+
+
+class Test(StrEnum):
+    """What a row asks of its field."""
+
+    IS = "is"
+    IS_NOT = "is_not"
+    CONTAINS = "contains"
+    CONTAINS_NOT = "contains_not"
+    STARTS = "starts"
+    ENDS = "ends"
+    ONE_OF = "one_of"
+    NOT_ONE_OF = "not_one_of"
+    INCLUDES = "includes"
+    MORE = "more"
+    AT_LEAST = "at_least"
+    LESS = "less"
+    AT_MOST = "at_most"
+    EMPTY = "empty"
+    NOT_EMPTY = "not_empty"
+    NULL = "null"
+    NOT_NULL = "not_null"
+    TRUE = "true"
+    FALSE = "false"
+
+
+#: Tests with no value beside them, and those with several.
+BARE = frozenset({Test.EMPTY, Test.NOT_EMPTY, Test.NULL, Test.NOT_NULL, Test.TRUE, Test.FALSE})
+LISTS = frozenset({Test.ONE_OF, Test.NOT_ONE_OF})
+ORDER = {Test.MORE: ">", Test.AT_LEAST: ">=", Test.LESS: "<", Test.AT_MOST: "<="}
+TEXTS = {Test.CONTAINS: "contains", Test.STARTS: "startsWith", Test.ENDS: "endsWith"}
+NEGATED = {Test.CONTAINS_NOT: Test.CONTAINS, Test.NOT_ONE_OF: Test.ONE_OF, Test.EMPTY: Test.NOT_EMPTY}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One test of one field. With `reads` the field's text is read as a number first, as in "1,234.50"."""
+
+    field: str
+    test: Test
+    value: Scalar | tuple[Scalar, ...] | None = None
+    reads: bool = False
+
+    def __post_init__(self) -> None:
+        problem = _problem(self)
+        if problem:
+            raise ValueError(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Tests of which all must hold, or any. None at all always hold."""
+
+    rows: tuple[Row, ...] = ()
+    join: Literal["all", "any"] = "all"
+
+    def __post_init__(self) -> None:
+        if len(self.rows) < 2:
+            object.__setattr__(self, "join", "all")
+
+
+def _problem(row: Row) -> str:
+    if not _PATH.fullmatch(row.field) or RESERVED.intersection(row.field.split(".")):
+        return f"'{row.field}' is not the name of a field"
+    for value in row.value if isinstance(row.value, tuple) else (row.value,):
+        if isinstance(value, str):
+            value.encode()  # half a character cannot stand in an expression
+        elif value is not None and not (math.isfinite(value) and (isinstance(value, float) or abs(value) < _WHOLE)):
+            return f"{value} is no number to compare with"
+    return "" if _fits(row) else f"'{row.test}' does not go with {row.value!r}"
+
+
+def _fits(row: Row) -> bool:
+    if row.reads and row.test not in ORDER:
+        return False
+    if row.test in LISTS:
+        return isinstance(row.value, tuple) and bool(row.value)
+    if row.test in BARE:
+        return row.value is None
+    if row.test in TEXTS or row.test is Test.CONTAINS_NOT:
+        return isinstance(row.value, str) and row.value == row.value.lower()
+    if row.test in ORDER:
+        return _fits_order(row)
+    return isinstance(row.value, str | int | float) and not isinstance(row.value, bool)
+
+
+def _fits_order(row: Row) -> bool:
+    if isinstance(row.value, bool):
+        return False
+    return isinstance(row.value, int | float) or (isinstance(row.value, str) and not row.reads)
+
+
+def expression_of(rows: Rows) -> str:
+    """Return the expression that means what the rows say."""
+    if not rows.rows:
+        return NO_ROWS
+    several, any_of = len(rows.rows) > 1, rows.join == "any"
+    parts = [_expression(row) for row in rows.rows]
+    if several and any_of:
+        return " || ".join(f"({part})" if " && " in part and not part.startswith("!(") else part for part in parts)
+    return " && ".join(parts)
+
+
+def _expression(row: Row) -> str:
+    if row.test in NEGATED:
+        return f"!({_conjunction(row, NEGATED[row.test])})"
+    if row.test is Test.IS_NOT and _guards(row.field):
+        return f"!({_conjunction(row, Test.IS)})"
+    return _conjunction(row, row.test)
+
+
+def _conjunction(row: Row, test: Test) -> str:
+    return " && ".join(
+        [*_guards(row.field, always=test is Test.NOT_EMPTY), *_not_null(row.field, test), _core(row, test)]
+    )
+
+
+def _guards(field: str, *, always: bool = False) -> list[str]:
+    """Return what asks whether the field is there at all: only what comes in with a job may be left out."""
+    parts = field.split(".")
+    if parts[0] != "payload" and not always:
+        return []
+    return [f"has({'.'.join(parts[:depth])})" for depth in range(2, len(parts) + 1)]
+
+
+def _not_null(field: str, test: Test) -> list[str]:
+    return [f"{field} != null"] if test in ORDER or test in TEXTS or test is Test.INCLUDES else []
+
+
+def _core(row: Row, test: Test) -> str:
+    field = row.field
+    if test in ORDER:
+        return f"{f'number({field})' if row.reads else field} {ORDER[test]} {_literal(row.value)}"
+    if test in TEXTS:
+        return f"lower({field}).{TEXTS[test]}({_literal(row.value)})"
+    if test is Test.ONE_OF and isinstance(row.value, tuple):
+        return f"{field} in [{', '.join(map(_literal, row.value))}]"
+    fixed = {
+        Test.NOT_EMPTY: f"!({field} in {_EMPTY})",
+        Test.NULL: f"{field} == null",
+        Test.NOT_NULL: f"{field} != null",
+        Test.TRUE: f"{field} == true",
+        Test.FALSE: f"{field} == false",
+    }
+    if test in fixed:
+        return fixed[test]
+    if test is Test.INCLUDES:
+        return f"{_literal(row.value)} in {field}"
+    return f"{field} {'!=' if test is Test.IS_NOT else '=='} {_literal(row.value)}"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # Three quotes in a row would begin another kind of text.
+        return json.dumps(value, ensure_ascii=False).replace("'''", r"\u0027" * 3)
+    return repr(value)
+
+
+def rows_of(source: str) -> Rows | None:
+    """Return the rows that say what an expression means, or None where rows cannot.
+
+    Expressions that people wrote need not guard against null and missing values; the rows always do.
+    """
+    if source.strip() == NO_ROWS:
+        return Rows()
+    tree = parse(source)
+    if tree is None:
+        return None
+    if tree.kind == "or":
+        found = [_rows_in(part) for part in tree.parts]
+        singles = [one[0] for one in found if one is not None and len(one) == 1]
+        return Rows(tuple(singles), "any") if len(singles) == len(tree.parts) else None
+    listed = _rows_in(tree)
+    return None if listed is None else Rows(tuple(listed))
+
+
+def _rows_in(tree: Node) -> list[Row] | None:
+    """Return the rows of a conjunction, taking what guards a test together with it."""
+    parts = tree.parts if tree.kind == "and" else (tree,)
+    rows: list[Row] = []
+    while parts:
+        taken = next(((row, size) for size in range(min(len(parts), 12), 0, -1) if (row := _row(parts[:size]))), None)
+        if taken is None:
+            return None
+        rows.append(taken[0])
+        parts = parts[taken[1] :]
+    return rows
+
+
+def _row(parts: Sequence[Node]) -> Row | None:
+    """Return the row that these parts of a conjunction make up, guards and test."""
+    if len(parts) == 1 and parts[0].kind == "not":
+        return _negated(parts[0].parts[0]) or _test(parts[0])
+    row = _test(parts[-1])
+    if row is None or not _only_guards(parts[:-1], row):
+        return None
+    return row
+
+
+def _only_guards(parts: Sequence[Node], row: Row) -> bool:
+    return not parts or tuple(map(str, parts)) in _possible_guards(row)
+
+
+def _possible_guards(row: Row) -> set[tuple[str, ...]]:
+    has = [str(parse(text)) for text in _guards(row.field, always=True)]
+    null = [str(parse(text)) for text in _not_null(row.field, row.test)]
+    return {(*has, *null), tuple(has), tuple(null)}
+
+
+def _negated(inner: Node) -> Row | None:
+    row = _row(inner.parts) if inner.kind == "and" else _test(inner)
+    if row is None:
+        return None
+    opposites = {positive: negative for negative, positive in NEGATED.items()} | {Test.IS: Test.IS_NOT}
+    opposite = opposites.get(row.test)
+    return None if opposite is None else _made(row.field, opposite, row.value)
+
+
+def _test(node: Node) -> Row | None:
+    """Return the row of a single test without its guards."""
+    if node.kind == "path":
+        return _made(node.text, Test.TRUE)
+    if node.kind == "not" and node.parts[0].kind == "path":
+        return _made(node.parts[0].text, Test.FALSE)
+    if node.kind == "not":
+        inner = node.parts[0]
+        return _made(inner.parts[0].text, Test.NOT_EMPTY) if _asks_empty(inner) else None
+    if node.kind == "method":
+        return _method(node)
+    if node.kind == "in":
+        return _membership(*node.parts)
+    return _comparison(node) if node.kind == "compare" else None
+
+
+def _asks_empty(node: Node) -> bool:
+    return node.kind == "in" and node.parts[0].kind == "path" and str(node.parts[1]) == str(parse(_EMPTY))
+
+
+def _method(node: Node) -> Row | None:
+    target, argument = node.parts
+    test = {name: each for each, name in TEXTS.items()}.get(node.text)
+    is_lowered = target.kind == "call" and target.text == "lower" and target.parts[0].kind == "path"
+    if test is None or not is_lowered or argument.kind != "value":
+        return None
+    return _made(target.parts[0].text, test, argument.value)
+
+
+def _membership(left: Node, right: Node) -> Row | None:
+    if left.kind == "path" and right.kind == "list" and all(item.kind == "value" for item in right.parts):
+        values = tuple(item.value for item in right.parts)
+        return None if None in values else _made(left.text, Test.ONE_OF, values)
+    if left.kind == "value" and right.kind == "path" and left.value is not None:
+        return _made(right.text, Test.INCLUDES, left.value)
+    return None
+
+
+def _comparison(node: Node) -> Row | None:
+    left, right = node.parts
+    if right.kind != "value":
+        return None
+    if node.text in ("==", "!="):
+        return _equality(left, node.text == "==", right.value)
+    test = {sign: each for each, sign in ORDER.items()}[node.text]
+    if left.kind == "call" and left.text == "number" and left.parts[0].kind == "path":
+        return _made(left.parts[0].text, test, right.value, reads=True)
+    return _made(left.text, test, right.value) if left.kind == "path" else None
+
+
+def _equality(left: Node, equal: bool, value: Any) -> Row | None:
+    if left.kind != "path":
+        return None
+    if value is None:
+        return _made(left.text, Test.NULL if equal else Test.NOT_NULL)
+    if isinstance(value, bool) and equal:
+        return _made(left.text, Test.TRUE if value else Test.FALSE)
+    return _made(left.text, Test.IS if equal else Test.IS_NOT, value)
+
+
+def _made(field: str, test: Test, value: Any = None, *, reads: bool = False) -> Row | None:
+    try:
+        return Row(field, test, value, reads)
+    except ValueError:
+        return None
