@@ -53,6 +53,7 @@ class Transform(StepKind[TransformConfig]):
     name = "transform"
     title = "Make fields"
     Config = TransformConfig
+    builds_on_itself = True
 
     def prepare(self) -> None:
         self.templates: dict[str, Template] = {}
