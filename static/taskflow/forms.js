@@ -34,12 +34,17 @@
     });
   };
 
+  const tested = (row) => [...row.querySelectorAll("select, input, textarea")].map((each) => (each.matches("select") ? (each.value && each.selectedOptions[0].text) : each.value.replace(/\n/g, ", "))).join(" ");
   const summarize = (row) => {
     const place = row.querySelector(":scope > details > summary > [data-summary]");
     if (!place) { return; }
-    const own = (each) => each.closest("[data-row]") === row && each.value.trim() && !each.closest("[hidden]");
-    const texts = [...row.querySelectorAll("input[type=text], textarea, select[data-swap]")].filter(own);
-    place.textContent = texts.slice(0, 2).map((each) => (each.matches("select") ? each.selectedOptions[0].text : each.value.replace(/\s+/g, " ").slice(0, 60))).join(" · ");
+    const own = (each) => each.closest("[data-row]") === row && !each.closest("[hidden]") && (each.matches(".tff-tests") || (each.value.trim() && !each.closest(".tff-tests")));
+    const text = (each) => {
+      if (each.matches(".tff-tests")) { return [...each.children].map(tested).join(" · "); }
+      return each.matches("select") ? each.selectedOptions[0].text : each.value.replace(/\s+/g, " ").slice(0, 80);
+    };
+    const texts = [...row.querySelectorAll("input[type=text], textarea, select[data-swap], .tff-tests")].filter(own);
+    place.textContent = texts.map(text).filter(Boolean).slice(0, 2).join(" · ");
   };
 
   const add = (list) => {
@@ -198,9 +203,11 @@
     if (event.target.matches("[data-swap]")) { swap(event.target); }
     if (event.target.matches("select, input")) { follow(root); }
   });
-  document.addEventListener("input", (event) => {
+  const follows = (event) => {
     for (let row = event.target.closest?.("[data-row]"); row; row = row.parentElement.closest("[data-row]")) { summarize(row); }
-  });
+  };
+  document.addEventListener("input", follows);
+  document.addEventListener("change", follows);
 
   window.taskflowForms = {
     init,

@@ -1,6 +1,6 @@
 """Builds the nodes of a form: for every control what it shows, and for lists the templates of a new row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from workflows.admin.conditions import rows_data
@@ -24,18 +24,18 @@ from workflows.admin.forms.spec import (
     Switch,
     Text,
 )
-from workflows.domain.expressions.rows import rows_of
+from workflows.domain.expressions.rows import in_words, rows_of
 from workflows.domain.hints import Computed, Condition, DataPath, Duration, Names, ShownWhen, Templated
 
 #: A group with more fields than this is folded; so is a card where there are more than FEW_CARDS.
 SMALL_GROUP = 3
-FEW_CARDS = 3
+FEW_CARDS = 1
 DATA_KINDS = (
     ("text", "Text"),
     ("value", "Computed value"),
     ("number", "Number"),
     ("boolean", "Yes or no"),
-    ("group", "Group of names"),
+    ("group", "Named values"),
     ("list", "List"),
     ("nothing", "Nothing"),
 )
@@ -250,9 +250,24 @@ class Builder:
             inner.problems = problems
         inner.title = inner.title or singular(title).capitalize()
         row = Node("row", name, part, children=[inner], extra={"layout": _layout(item), "noun": singular(title)})
-        row.text = _summary(value)
+        row.text = self._summary(item, value)
         row.extra["open"] = not many or row.is_wrong
         return row
+
+    def _summary(self, item: Control, value: Any) -> str:
+        """Return what tells a folded card from the others: its first texts, a condition in words."""
+        if isinstance(item, Group):
+            fields, values = item.model.fields, self._values(item.model, value)
+        elif isinstance(item, OneOf):
+            tag = as_text(mapping(value).get(item.tag))
+            fields, values = item.model(tag).fields, mapping(value)
+            return _joined(
+                [next((title for name, title, _ in item.variants if name == tag), ""), *_texts(fields, values)]
+            )
+        else:
+            return ""
+        labels = {each.path: each.label for each in self.context.variables}
+        return _joined(_texts(fields, values, labels))
 
     def _pairs(self, control: Pairs, name: str, place: str, value: Any, key: str) -> Node:
         node = Node("list", name, extra={"key": key, "noun": "line", "layout": "pairs"})
@@ -335,11 +350,19 @@ def _blank(item: Control) -> Any:
     return "" if isinstance(item, Text | Data) else {}
 
 
-def _summary(value: Any) -> str:
-    if isinstance(value, str):
-        return value[:80]
-    texts = [each for each in mapping(value).values() if isinstance(each, str) and each.strip()]
-    return " · ".join(" ".join(each.split())[:60] for each in texts[:2])
+def _texts(
+    fields: Sequence[FieldSpec], values: Mapping[str, Any], labels: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    for field in fields:
+        text = values.get(field.name)
+        if isinstance(text, str) and text.strip() and isinstance(field.control, Text):
+            is_condition = isinstance(field.control.marker, Condition)
+            rows = rows_of(text) if is_condition else None
+            yield in_words(rows, labels or {}) if rows else text
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return " · ".join(" ".join(each.split())[:80] for each in list(filter(None, texts))[:2])
 
 
 def _loose(value: Any) -> str:

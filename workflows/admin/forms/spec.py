@@ -169,18 +169,15 @@ def spec_of(model: type[BaseModel], without: str = "") -> ModelSpec:
     """Return what a form of `model` has; `without` names a field that is shown elsewhere."""
     either = getattr(model, "either", None)
     fields = [_field(model, name, info) for name, info in model.model_fields.items() if name != without]
-    # What decides comes first: "when this holds", then what follows from it.
-    fields.sort(key=lambda each: not (each.required and _is_condition(each.control)))
+    # What a model adds to the one it extends decides: "when this holds" comes before what follows from it.
+    if getattr(model.__bases__[0], "model_fields", None):
+        fields.sort(key=lambda each: each.name not in model.__annotations__)
     return ModelSpec(
         model.__name__,
         tuple(fields),
         either if isinstance(either, EitherOf) else None,
         (model.__doc__ or "").split("\n")[0],
     )
-
-
-def _is_condition(control: Control) -> bool:
-    return isinstance(control, Text) and isinstance(control.marker, Condition)
 
 
 def _field(model: type[BaseModel], name: str, info: FieldInfo) -> FieldSpec:
@@ -250,7 +247,7 @@ def _union(members: list[Any], notes: list[Any], discriminator: Any, nullable: b
 
 def _variant(model: type[BaseModel], tag: str) -> tuple[str, str, ModelSpec]:
     value = str(get_args(model.model_fields[tag].annotation)[0])
-    return value, value.replace("_", " ").capitalize(), spec_of(model, without=tag)
+    return value, model.model_config.get("title") or _in_words(value), spec_of(model, without=tag)
 
 
 def _single(kind: Any, notes: list[Any], nullable: bool) -> Control:

@@ -7,7 +7,7 @@ Fields of the record, of steps and of the other roots must be there, as in any e
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -52,6 +52,29 @@ LISTS = frozenset({Test.ONE_OF, Test.NOT_ONE_OF})
 ORDER = {Test.MORE: ">", Test.AT_LEAST: ">=", Test.LESS: "<", Test.AT_MOST: "<="}
 TEXTS = {Test.CONTAINS: "contains", Test.STARTS: "startsWith", Test.ENDS: "endsWith"}
 NEGATED = {Test.CONTAINS_NOT: Test.CONTAINS, Test.NOT_ONE_OF: Test.ONE_OF, Test.EMPTY: Test.NOT_EMPTY}
+
+
+WORDS = {
+    Test.IS: "is",
+    Test.IS_NOT: "is not",
+    Test.CONTAINS: "contains",
+    Test.CONTAINS_NOT: "does not contain",
+    Test.STARTS: "starts with",
+    Test.ENDS: "ends with",
+    Test.ONE_OF: "is one of",
+    Test.NOT_ONE_OF: "is not one of",
+    Test.INCLUDES: "includes",
+    Test.MORE: "is more than",
+    Test.AT_LEAST: "is at least",
+    Test.LESS: "is less than",
+    Test.AT_MOST: "is at most",
+    Test.EMPTY: "is empty",
+    Test.NOT_EMPTY: "is not empty",
+    Test.NULL: "has no value",
+    Test.NOT_NULL: "has a value",
+    Test.TRUE: "is true",
+    Test.FALSE: "is false",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +133,17 @@ def _fits_order(row: Row) -> bool:
     if isinstance(row.value, bool):
         return False
     return isinstance(row.value, int | float) or (isinstance(row.value, str) and not row.reads)
+
+
+def in_words(rows: Rows, labels: Mapping[str, str]) -> str:
+    """Return what the rows say, for people; `labels` are what they call the fields."""
+    said = [_in_words(row, labels.get(row.field, row.field)) for row in rows.rows]
+    return (" and " if rows.join == "all" else " or ").join(said) or "always"
+
+
+def _in_words(row: Row, label: str) -> str:
+    values = row.value if isinstance(row.value, tuple) else () if row.value is None else (row.value,)
+    return " ".join(filter(None, (label, WORDS[row.test], ", ".join(map(str, values)))))
 
 
 def expression_of(rows: Rows) -> str:

@@ -6,7 +6,7 @@ Titles and descriptions are what a form shows.
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from workflows.domain.extraction.choices import DIGITS
 from workflows.domain.extraction.dates import DateOrder
@@ -18,6 +18,7 @@ from workflows.kinds.base import StepConfig
 from workflows.kinds.llm.settings import BY_HELP, BY_WORDS, By, LlmSettings
 
 Words = tuple[Annotated[str, Field(min_length=1, max_length=200)], ...]
+RareWords = Annotated[Words, Advanced()]
 PatternText = Annotated[str, Field(min_length=1, max_length=2000)]
 ORDERS = Wording((("day_first", "3 April 2018"), ("month_first", "4 March 2018")))
 TAKES = Wording((("first", "The first one"), ("last", "The last one")))
@@ -36,6 +37,8 @@ class Take(StrEnum):
 class RegexRule(StepConfig):
     """What a regular expression finds."""
 
+    model_config = ConfigDict(title="Pattern (regular expression)")
+
     rule: Literal["regex"] = "regex"
     pattern: PatternText = Field(title="Pattern", description="^ and $ are the ends of a line.")
     group: str | int | None = Field(
@@ -48,6 +51,8 @@ class RegexRule(StepConfig):
 class AfterLabelRule(StepConfig):
     """The value behind one of some labels: on the label's line, or on one of the next lines."""
 
+    model_config = ConfigDict(title="Text behind a label")
+
     rule: Literal["after_label"] = "after_label"
     labels: Words = Field(title="Labels", description=WORDS_HELP, min_length=1)
     within: int = Field(1, ge=0, le=20, title="Next lines", description="How many lines after the label may hold it.")
@@ -56,6 +61,8 @@ class AfterLabelRule(StepConfig):
 
 class CellRule(StepConfig):
     """The value of a label in a text laid out in columns: behind the label, in the next cell, or below it."""
+
+    model_config = ConfigDict(title="Cell of a table, by its label")
 
     rule: Literal["cell"] = "cell"
     labels: Words = Field(
@@ -70,6 +77,8 @@ class CellRule(StepConfig):
 class KeyValueRule(StepConfig):
     """The value of a line such as "Order no: 12"."""
 
+    model_config = ConfigDict(title='Line such as "Order no: 12"')
+
     rule: Literal["key_value"] = "key_value"
     keys: Words = Field(title="Keys", description="What stands before the mark, in any case.", min_length=1)
     separators: str = Field(":=", min_length=1, max_length=5, title="Marks", description="Any of these marks.")
@@ -78,12 +87,16 @@ class KeyValueRule(StepConfig):
 class PathRule(StepConfig):
     """A value of the job's data."""
 
+    model_config = ConfigDict(title="Value of the job's data")
+
     rule: Literal["path"] = "path"
     path: Annotated[str, DataPath()] = Field(title="Path", max_length=300, description="As in payload.items[0].name")
 
 
 class LinesRule(StepConfig):
     """Lines of the text: those matching, those between two, those before or after one, or the first ones."""
+
+    model_config = ConfigDict(title="Lines of the text")
 
     rule: Literal["lines"] = "lines"
     after: PatternText | None = Field(None, title="After the line", description="Pattern; empty: from the start.")
@@ -95,6 +108,8 @@ class LinesRule(StepConfig):
 
 class DateRule(StepConfig):
     """A printed date, in any of many formats."""
+
+    model_config = ConfigDict(title="Date")
 
     rule: Literal["date"] = "date"
     labels: Words = Field(("DATE",), title="Labels", description=f"The date beside one is preferred. {WORDS_HELP}")
@@ -113,31 +128,39 @@ class MoneyLabel(StepConfig):
 class MoneyRule(StepConfig):
     """An amount of money: the one whose label has the most points, helped by what the figures say."""
 
+    model_config = ConfigDict(title="Amount of money")
+
     rule: Literal["money"] = "money"
     labels: tuple[MoneyLabel, ...] = Field(title="Labels", min_length=1, description="The longest words found decide.")
-    ignore_below: Words = Field((), title="Ignore labels below", description="A line with one of these words.")
-    arithmetic: bool = Field(
+    ignore_below: RareWords = Field((), title="Ignore labels below", description="A line with one of these words.")
+    arithmetic: Annotated[bool, Advanced()] = Field(
         True, title="Let the figures speak", description="Paid less change, net plus tax, rounding to the coin."
     )
-    currencies: Words = Field(CURRENCIES, title="Currencies", description="As printed beside an amount.")
+    currencies: RareWords = Field(CURRENCIES, title="Currencies", description="As printed beside an amount.")
     currency: Annotated[Currency, PRINTED] = Field(Currency.JOINED, title="Printed currency")
 
 
 class CompanyRule(StepConfig):
     """The name of who issued the text, near its top."""
 
+    model_config = ConfigDict(title="Name of a company")
+
     rule: Literal["company"] = "company"
     top: int = Field(12, ge=1, le=100, title="Lines to look at")
     legal_forms: Words = Field(LEGAL_FORMS, title="Legal forms", description="They end a name (LTD, SDN BHD).")
     business: Words = Field((), title="Kinds of business", description="They stand in names (RESTAURANT, TRADING).")
-    rest: Words = Field((), title="Ends of names", description="A line that begins so goes on from the line above.")
-    skip: Words = Field((), title="Not a name", description="A line with one of these is no name (TAX INVOICE).")
-    details: Words = Field((), title="Details", description="Below a line with one of these a name is unlikely (TEL).")
-    owner: Words = Field((), title="Owner", description="Words before the name of the owner (OWNED BY).")
+    rest: RareWords = Field((), title="Ends of names", description="A line that begins so goes on from the line above.")
+    skip: RareWords = Field((), title="Not a name", description="A line with one of these is no name (TAX INVOICE).")
+    details: RareWords = Field(
+        (), title="Details", description="Below a line with one of these a name is unlikely (TEL)."
+    )
+    owner: RareWords = Field((), title="Owner", description="Words before the name of the owner (OWNED BY).")
 
 
 class AddressRule(StepConfig):
     """A block of address lines near the top."""
+
+    model_config = ConfigDict(title="Address")
 
     rule: Literal["address"] = "address"
     top: int = Field(16, ge=1, le=200, title="Lines to look at")
@@ -152,14 +175,14 @@ class ChoiceWords(StepConfig):
 
     value: str = Field(title="Value", min_length=1, max_length=200)
     words: Words = Field((), title="Words", description=WORDS_HELP)
-    hashes: tuple[Annotated[str, Field(pattern=rf"^[0-9a-f]{{{DIGITS}}}$")], ...] = Field(
+    hashes: Annotated[tuple[Annotated[str, Field(pattern=rf"^[0-9a-f]{{{DIGITS}}}$")], ...], Advanced()] = Field(
         (),
         max_length=5000,
         title="Hashed words",
         description=f"The first {DIGITS} digits of the SHA-256 of words that nobody should have to read here.",
     )
     points: float = Field(1.0, ge=-100, le=100, title="Points for each different word")
-    base: float = Field(0.0, ge=-1000, le=1000, title="Points without any word")
+    base: Annotated[float, Advanced()] = Field(0.0, ge=-1000, le=1000, title="Points without any word")
 
     @model_validator(mode="after")
     def _speaks(self) -> "ChoiceWords":
@@ -171,6 +194,8 @@ class ChoiceWords(StepConfig):
 class ChoiceRule(StepConfig):
     """One of several values: the one whose words occur, the one with the most points if there are several."""
 
+    model_config = ConfigDict(title="One of several values, by words")
+
     rule: Literal["choice"] = "choice"
     choices: tuple[ChoiceWords, ...] = Field(title="Choices", min_length=1)
 
@@ -178,12 +203,16 @@ class ChoiceRule(StepConfig):
 class FieldRule(StepConfig):
     """The value of a field above."""
 
+    model_config = ConfigDict(title="Same as a field above")
+
     rule: Literal["field"] = "field"
     name: str = Field(title="Field")
 
 
 class ConstantRule(StepConfig):
     """A fixed value: as the last rule it says what to give when nothing is found."""
+
+    model_config = ConfigDict(title="Fixed value")
 
     rule: Literal["constant"] = "constant"
     value: str = Field(title="Value", max_length=1000)
