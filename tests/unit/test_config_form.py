@@ -35,7 +35,7 @@ def back(form_of, data):
     return form_of(data, posted(form_of(data, None).render())).read()
 
 
-@pytest.mark.parametrize("step", steps())
+@pytest.mark.parametrize("step", list(steps()))
 def test_a_form_that_nobody_changes_gives_back_its_config(step):
     config = step["config"]
     found = back(lambda data, sent: ConfigForm(step["kind"], data, posted=sent), config)

@@ -10,19 +10,37 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from workflows.domain.expressions import ROOTS, ExpressionError, compile_expression
-from workflows.domain.expressions.rows import Row, Rows, Test, expression_of, rows_of
+from workflows.domain.expressions.rows import Relation, Row, Rows, expression_of, rows_of
 
 MOST_ROWS = 50
 
 
 def posted_condition(expression: str, rows: str) -> str:
-    """Return the condition a person made: by rows if there are any that can be read, else the expression itself."""
+    """Return the condition a person made: by rows if there are any, else the expression itself.
+
+    Rows that are not finished make an expression that is not either, so that its check names what is missing.
+    """
     if not rows.strip():
         return expression
     try:
-        return expression_of(rows_from(json.loads(rows)))
+        data = json.loads(rows)
     except (ValueError, RecursionError):
         return expression
+    try:
+        return expression_of(rows_from(data))
+    except ValueError:
+        return _unfinished(data) or expression
+
+
+def _unfinished(data: Any) -> str:
+    listed = data.get("rows") if isinstance(data, Mapping) else None
+    parts = []
+    for each in listed[:MOST_ROWS] if isinstance(listed, list) else ():
+        try:
+            parts.append(expression_of(Rows((_row(each),))))
+        except ValueError:
+            parts.append(f"{str(each.get('field', ''))[:200]} == " if isinstance(each, Mapping) else "")
+    return " && ".join(filter(None, parts))
 
 
 def rows_from(data: Any) -> Rows:
@@ -41,8 +59,8 @@ def _row(data: Any) -> Row:
         value = tuple(_scalar(each) for each in value)
     elif value is not None:
         value = _scalar(value)
-    test = Test(str(data.get("test")))
-    if test in (Test.CONTAINS, Test.CONTAINS_NOT, Test.STARTS, Test.ENDS) and isinstance(value, str):
+    test = Relation(str(data.get("test")))
+    if test in (Relation.CONTAINS, Relation.CONTAINS_NOT, Relation.STARTS, Relation.ENDS) and isinstance(value, str):
         value = value.lower()
     return Row(data["field"], test, value, data.get("reads") is True)
 

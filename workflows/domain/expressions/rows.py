@@ -22,7 +22,7 @@ _WHOLE = 2**63
 _EMPTY = '[null, "", []]'
 
 
-class Test(StrEnum):
+class Relation(StrEnum):
     """What a row asks of its field."""
 
     IS = "is"
@@ -47,33 +47,37 @@ class Test(StrEnum):
 
 
 #: Tests with no value beside them, and those with several.
-BARE = frozenset({Test.EMPTY, Test.NOT_EMPTY, Test.NULL, Test.NOT_NULL, Test.TRUE, Test.FALSE})
-LISTS = frozenset({Test.ONE_OF, Test.NOT_ONE_OF})
-ORDER = {Test.MORE: ">", Test.AT_LEAST: ">=", Test.LESS: "<", Test.AT_MOST: "<="}
-TEXTS = {Test.CONTAINS: "contains", Test.STARTS: "startsWith", Test.ENDS: "endsWith"}
-NEGATED = {Test.CONTAINS_NOT: Test.CONTAINS, Test.NOT_ONE_OF: Test.ONE_OF, Test.EMPTY: Test.NOT_EMPTY}
+BARE = frozenset({Relation.EMPTY, Relation.NOT_EMPTY, Relation.NULL, Relation.NOT_NULL, Relation.TRUE, Relation.FALSE})
+LISTS = frozenset({Relation.ONE_OF, Relation.NOT_ONE_OF})
+ORDER = {Relation.MORE: ">", Relation.AT_LEAST: ">=", Relation.LESS: "<", Relation.AT_MOST: "<="}
+TEXTS = {Relation.CONTAINS: "contains", Relation.STARTS: "startsWith", Relation.ENDS: "endsWith"}
+NEGATED = {
+    Relation.CONTAINS_NOT: Relation.CONTAINS,
+    Relation.NOT_ONE_OF: Relation.ONE_OF,
+    Relation.EMPTY: Relation.NOT_EMPTY,
+}
 
 
 WORDS = {
-    Test.IS: "is",
-    Test.IS_NOT: "is not",
-    Test.CONTAINS: "contains",
-    Test.CONTAINS_NOT: "does not contain",
-    Test.STARTS: "starts with",
-    Test.ENDS: "ends with",
-    Test.ONE_OF: "is one of",
-    Test.NOT_ONE_OF: "is not one of",
-    Test.INCLUDES: "includes",
-    Test.MORE: "is more than",
-    Test.AT_LEAST: "is at least",
-    Test.LESS: "is less than",
-    Test.AT_MOST: "is at most",
-    Test.EMPTY: "is empty",
-    Test.NOT_EMPTY: "is not empty",
-    Test.NULL: "has no value",
-    Test.NOT_NULL: "has a value",
-    Test.TRUE: "is true",
-    Test.FALSE: "is false",
+    Relation.IS: "is",
+    Relation.IS_NOT: "is not",
+    Relation.CONTAINS: "contains",
+    Relation.CONTAINS_NOT: "does not contain",
+    Relation.STARTS: "starts with",
+    Relation.ENDS: "ends with",
+    Relation.ONE_OF: "is one of",
+    Relation.NOT_ONE_OF: "is not one of",
+    Relation.INCLUDES: "includes",
+    Relation.MORE: "is more than",
+    Relation.AT_LEAST: "is at least",
+    Relation.LESS: "is less than",
+    Relation.AT_MOST: "is at most",
+    Relation.EMPTY: "is empty",
+    Relation.NOT_EMPTY: "is not empty",
+    Relation.NULL: "has no value",
+    Relation.NOT_NULL: "has a value",
+    Relation.TRUE: "is true",
+    Relation.FALSE: "is false",
 }
 
 
@@ -82,7 +86,7 @@ class Row:
     """One test of one field. With `reads` the field's text is read as a number first, as in "1,234.50"."""
 
     field: str
-    test: Test
+    test: Relation
     value: Scalar | tuple[Scalar, ...] | None = None
     reads: bool = False
 
@@ -122,7 +126,7 @@ def _fits(row: Row) -> bool:
         return isinstance(row.value, tuple) and bool(row.value)
     if row.test in BARE:
         return row.value is None
-    if row.test in TEXTS or row.test is Test.CONTAINS_NOT:
+    if row.test in TEXTS or row.test is Relation.CONTAINS_NOT:
         return isinstance(row.value, str) and row.value == row.value.lower()
     if row.test in ORDER:
         return _fits_order(row)
@@ -160,14 +164,14 @@ def expression_of(rows: Rows) -> str:
 def _expression(row: Row) -> str:
     if row.test in NEGATED:
         return f"!({_conjunction(row, NEGATED[row.test])})"
-    if row.test is Test.IS_NOT and _guards(row.field):
-        return f"!({_conjunction(row, Test.IS)})"
+    if row.test is Relation.IS_NOT and _guards(row.field):
+        return f"!({_conjunction(row, Relation.IS)})"
     return _conjunction(row, row.test)
 
 
-def _conjunction(row: Row, test: Test) -> str:
+def _conjunction(row: Row, test: Relation) -> str:
     return " && ".join(
-        [*_guards(row.field, always=test is Test.NOT_EMPTY), *_not_null(row.field, test), _core(row, test)]
+        [*_guards(row.field, always=test is Relation.NOT_EMPTY), *_not_null(row.field, test), _core(row, test)]
     )
 
 
@@ -179,30 +183,30 @@ def _guards(field: str, *, always: bool = False) -> list[str]:
     return [f"has({'.'.join(parts[:depth])})" for depth in range(2, len(parts) + 1)]
 
 
-def _not_null(field: str, test: Test) -> list[str]:
-    return [f"{field} != null"] if test in ORDER or test in TEXTS or test is Test.INCLUDES else []
+def _not_null(field: str, test: Relation) -> list[str]:
+    return [f"{field} != null"] if test in ORDER or test in TEXTS or test is Relation.INCLUDES else []
 
 
-def _core(row: Row, test: Test) -> str:
+def _core(row: Row, test: Relation) -> str:
     field = row.field
     if test in ORDER:
         return f"{f'number({field})' if row.reads else field} {ORDER[test]} {_literal(row.value)}"
     if test in TEXTS:
         return f"lower({field}).{TEXTS[test]}({_literal(row.value)})"
-    if test is Test.ONE_OF and isinstance(row.value, tuple):
+    if test is Relation.ONE_OF and isinstance(row.value, tuple):
         return f"{field} in [{', '.join(map(_literal, row.value))}]"
     fixed = {
-        Test.NOT_EMPTY: f"!({field} in {_EMPTY})",
-        Test.NULL: f"{field} == null",
-        Test.NOT_NULL: f"{field} != null",
-        Test.TRUE: f"{field} == true",
-        Test.FALSE: f"{field} == false",
+        Relation.NOT_EMPTY: f"!({field} in {_EMPTY})",
+        Relation.NULL: f"{field} == null",
+        Relation.NOT_NULL: f"{field} != null",
+        Relation.TRUE: f"{field} == true",
+        Relation.FALSE: f"{field} == false",
     }
     if test in fixed:
         return fixed[test]
-    if test is Test.INCLUDES:
+    if test is Relation.INCLUDES:
         return f"{_literal(row.value)} in {field}"
-    return f"{field} {'!=' if test is Test.IS_NOT else '=='} {_literal(row.value)}"
+    return f"{field} {'!=' if test is Relation.IS_NOT else '=='} {_literal(row.value)}"
 
 
 def _literal(value: Any) -> str:
@@ -269,7 +273,7 @@ def _negated(inner: Node) -> Row | None:
     row = _row(inner.parts) if inner.kind == "and" else _test(inner)
     if row is None:
         return None
-    opposites = {positive: negative for negative, positive in NEGATED.items()} | {Test.IS: Test.IS_NOT}
+    opposites = {positive: negative for negative, positive in NEGATED.items()} | {Relation.IS: Relation.IS_NOT}
     opposite = opposites.get(row.test)
     return None if opposite is None else _made(row.field, opposite, row.value)
 
@@ -277,12 +281,12 @@ def _negated(inner: Node) -> Row | None:
 def _test(node: Node) -> Row | None:
     """Return the row of a single test without its guards."""
     if node.kind == "path":
-        return _made(node.text, Test.TRUE)
+        return _made(node.text, Relation.TRUE)
     if node.kind == "not" and node.parts[0].kind == "path":
-        return _made(node.parts[0].text, Test.FALSE)
+        return _made(node.parts[0].text, Relation.FALSE)
     if node.kind == "not":
         inner = node.parts[0]
-        return _made(inner.parts[0].text, Test.NOT_EMPTY) if _asks_empty(inner) else None
+        return _made(inner.parts[0].text, Relation.NOT_EMPTY) if _asks_empty(inner) else None
     if node.kind == "method":
         return _method(node)
     if node.kind == "in":
@@ -306,9 +310,9 @@ def _method(node: Node) -> Row | None:
 def _membership(left: Node, right: Node) -> Row | None:
     if left.kind == "path" and right.kind == "list" and all(item.kind == "value" for item in right.parts):
         values = tuple(item.value for item in right.parts)
-        return None if None in values else _made(left.text, Test.ONE_OF, values)
+        return None if None in values else _made(left.text, Relation.ONE_OF, values)
     if left.kind == "value" and right.kind == "path" and left.value is not None:
-        return _made(right.text, Test.INCLUDES, left.value)
+        return _made(right.text, Relation.INCLUDES, left.value)
     return None
 
 
@@ -328,13 +332,13 @@ def _equality(left: Node, equal: bool, value: Any) -> Row | None:
     if left.kind != "path":
         return None
     if value is None:
-        return _made(left.text, Test.NULL if equal else Test.NOT_NULL)
+        return _made(left.text, Relation.NULL if equal else Relation.NOT_NULL)
     if isinstance(value, bool) and equal:
-        return _made(left.text, Test.TRUE if value else Test.FALSE)
-    return _made(left.text, Test.IS if equal else Test.IS_NOT, value)
+        return _made(left.text, Relation.TRUE if value else Relation.FALSE)
+    return _made(left.text, Relation.IS if equal else Relation.IS_NOT, value)
 
 
-def _made(field: str, test: Test, value: Any = None, *, reads: bool = False) -> Row | None:
+def _made(field: str, test: Relation, value: Any = None, *, reads: bool = False) -> Row | None:
     try:
         return Row(field, test, value, reads)
     except ValueError:
