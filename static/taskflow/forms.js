@@ -161,11 +161,19 @@
     return true;
   };
 
-  // `problems` maps places below the form's prefix ("labels.0.name") to messages.
+  // `problems` maps places to messages: below a form's prefix ("labels.0.name") where `element` is that form, with the
+  // prefix ("config.labels.0.name") where it holds several.
   const showProblems = (element, problems) => {
-    const root = element.matches("[data-forms]") ? element : element.querySelector("[data-forms]");
+    if (element.matches("[data-forms]")) { showIn(element, Object.entries(problems)); return; }
+    element.querySelectorAll("[data-forms]").forEach((root) => {
+      const start = `${root.dataset.prefix}.`;
+      const own = Object.entries(problems).filter(([place]) => `${place}.`.startsWith(start));
+      showIn(root, own.map(([place, message]) => [place.slice(start.length), message]));
+    });
+  };
+  const showIn = (root, problems) => {
     clear(root);
-    Object.entries(problems).forEach(([place, message]) => {
+    problems.forEach(([place, message]) => {
       const node = locate(root, place);
       if (node && tell(node, message)) { return; }
       const item = document.createElement("li");
@@ -215,5 +223,5 @@
     editor: (selector, start) => { editors.push([selector, start]); if (document.readyState !== "loading") { init(); } },
   };
   document.addEventListener("DOMContentLoaded", () => init());
-  document.addEventListener("htmx:afterSwap", (event) => init(event.target));
+  document.addEventListener("htmx:load", (event) => init(event.detail.elt));
 })();
