@@ -103,4 +103,5 @@ def _problem(source: str, extra: list[str]) -> str:
     return ""
 
 
-urlpatterns = [path("conditions/", admin.site.admin_view(conditions_view), name="conditions")]
+# Two parts: one alone would be the page of a workflow of that name.
+urlpatterns = [path("conditions/translate/", admin.site.admin_view(conditions_view), name="conditions")]
