@@ -6,10 +6,8 @@ from django.test import Client
 from tests.factories import make_cast
 
 URL = "/admin/build/conditions/translate/"
-ROWS = {
-    "join": "any",
-    "rows": [{"field": "payload.a", "test": "is", "value": "x"}, {"field": "now", "test": "not_null"}],
-}
+LISTED = [{"field": "payload.a", "test": "is", "value": "x"}, {"field": "now", "test": "not_null"}]
+ROWS = {"join": "any", "rows": LISTED}
 
 
 @pytest.fixture

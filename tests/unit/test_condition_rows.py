@@ -48,11 +48,13 @@ def some_rows(draw, fields=FIELDS):
     return Rows(tuple(draw(st.lists(row(fields), max_size=4))), draw(st.sampled_from(["all", "any"])))
 
 
+@settings(max_examples=60)
 @given(some_rows())
 def test_rows_come_back_from_their_expression(rows):
     assert rows_of(expression_of(rows)) == rows
 
 
+@settings(max_examples=40)
 @given(some_rows(FIELDS[:5]))
 def test_the_expression_of_rows_can_be_compiled(rows):
     compile_expression(expression_of(rows))
@@ -144,7 +146,7 @@ def tried(draw):
     return found, given_value
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.lists(tried(), min_size=1, max_size=3), st.sampled_from(["all", "any"]))
 def test_the_expression_holds_when_the_rows_do(tries, join):
     rows = Rows(tuple(Row(f"payload.x{n}", row.test, row.value, row.reads) for n, (row, _) in enumerate(tries)), join)
