@@ -220,7 +220,7 @@ def _type_of(schema: Mapping[str, Any]) -> str:
         kinds = next((each for each in kinds if each != "null"), "")
     if kinds == "string" and schema.get("format") in ("date", "date-time"):
         return "date" if schema["format"] == "date" else "datetime"
-    return _TYPES.get(kinds, kinds)
+    return _TYPES.get(kinds, str(kinds))
 
 
 def _in_words(name: str) -> str:

@@ -3,14 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from workflows.admin.conditions import rows_data
 from workflows.admin.forms.context import EditorContext
-from workflows.admin.forms.nodes import SLOT, Node, Problems, as_text, duration, mapping, singular
-from workflows.admin.forms.posted import number_of
+from workflows.admin.forms.nodes import SLOT, Node, Problems, as_text, mapping, singular
+from workflows.admin.forms.simple import simple_node
 from workflows.admin.forms.spec import (
-    LONG,
     NOTHING,
-    Choice,
     Control,
     Data,
     FieldSpec,
@@ -20,12 +17,11 @@ from workflows.admin.forms.spec import (
     Number,
     OneOf,
     Pairs,
-    Several,
     Switch,
     Text,
 )
 from workflows.domain.expressions.rows import in_words, rows_of
-from workflows.domain.hints import Computed, Condition, DataPath, Duration, Names, ShownWhen, Templated
+from workflows.domain.hints import Computed, Condition, ShownWhen, Templated
 
 #: A group with more fields than this is folded; so is a card where there are more than FEW_CARDS.
 SMALL_GROUP = 3
@@ -98,18 +94,11 @@ class Builder:
     def control(self, control: Control, name: str, place: str, value: Any, key: str, title: str) -> Node:
         """Return the node of one control. `key` names it among the form's, `title` is what it is called."""
         match control:
-            case Text() | Number():
-                node = self._text(control, name, value)
-            case Switch():
-                node = Node("switch", name, text="true" if value is True else "")
-            case Choice():
-                node = self._choice(name, as_text(value), control.options, control.nullable)
-            case Several():
-                node = self._several(control, name, value)
-            case Listed() if control.in_lines:
-                node = self._lines(control, name, value)
-            case _:
+            case Group() | OneOf() | Pairs() | Data():
                 return self._compound(control, name, place, value, key, title)
+            case Listed() if not control.in_lines:
+                return self._list(control, name, place, value, key, title)
+        node = simple_node(control, name, value, self.context)
         node.problems = self.problems.below(place)
         return node
 
@@ -119,79 +108,11 @@ class Builder:
                 return self._group(control, name, place, value)
             case OneOf():
                 return self._one_of(control, name, place, value, key)
-            case Listed():
-                return self._list(control, name, place, value, key, title)
             case Pairs():
                 return self._pairs(control, name, place, value, key)
             case Data():
                 return self._data(control, name, place, value, key)
         raise AssertionError("unreachable")
-
-    def _text(self, control: Text | Number, name: str, value: Any) -> Node:
-        text = duration(value) if isinstance(control.marker, Duration) else as_text(value)
-        if isinstance(control, Number):
-            return Node("line", name, text=text, extra={"numeric": control.marker is None})
-        if control.numbers:
-            text = _loose(value)
-        match control.marker:
-            case Templated(extra=extra):
-                long = control.longest is None or control.longest > 2000
-                return Node("prompt", name, text=text, extra={"rows": 4 if long else 1, "names": extra})
-            case Condition(extra=extra):
-                return self._condition(name, text, extra)
-            case Computed():
-                return Node("value", name, text=text)
-            case DataPath(also=also):
-                return self._path(name, text, also)
-            case Names():
-                return self._names(control, control.marker, name, text)
-        long = (control.longest or 0) > LONG or "\n" in text
-        return Node("text" if long else "line", name, text=text)
-
-    def _condition(self, name: str, text: str, extra: Sequence[str]) -> Node:
-        rows = rows_data(rows_of(text) if text.strip() else None)
-        return Node("condition", name, text=text, extra={"names": extra, "rows": rows})
-
-    def _path(self, name: str, text: str, also: Sequence[tuple[str, str]]) -> Node:
-        if not also:
-            return Node("path", name, text=text)
-        files = [(each.path, each.label) for each in self.context.variables if each.type in ("file", "files")]
-        return self._choice(name, text, [*also, *files], nullable=False)
-
-    def _names(self, control: Text, marker: Names, name: str, text: str) -> Node:
-        options = self.context.names(marker.what, marker.kinds)
-        if not options and marker.what != "later_step":
-            return Node("line", name, text=text, extra={"none_of": marker.what})
-        blank = {"later_step": "The next step", "person": "Anybody"}.get(marker.what, "–")
-        optional = control.nullable or control.may_be_empty
-        return self._choice(name, text, options, nullable=optional or not text, blank=blank)
-
-    def _choice(
-        self, name: str, text: str, options: Sequence[tuple[str, str]], nullable: bool, blank: str = "–"
-    ) -> Node:
-        listed = [("", blank)] if nullable or not text else []
-        listed += options
-        if text and text not in [value for value, _ in options]:
-            listed.append((text, f"{text} (not known)"))
-        return Node("choice", name, text=text, options=listed)
-
-    def _several(self, control: Several, name: str, value: Any) -> Node:
-        chosen = [as_text(each) for each in value] if isinstance(value, list | tuple) else []
-        known = [each for each, _ in control.options]
-        strange = [(each, f"{each} (not known)") for each in chosen if each not in known]
-        options = [*control.options, *strange]
-        if chosen != [each for each, _ in options if each in chosen]:
-            options.sort(key=lambda each: chosen.index(each[0]) if each[0] in chosen else len(chosen))
-        return Node("several", name, options=options, extra={"chosen": chosen})
-
-    def _lines(self, control: Listed, name: str, value: Any) -> Node:
-        items = value if isinstance(value, list | tuple) else []
-        if isinstance(control.item, Number):
-            return Node("line", name, text=", ".join(map(as_text, items)), extra={"hint": "With commas between them."})
-        loose = isinstance(control.item, Text) and control.item.numbers
-        text = "\n".join(_loose(each) if loose else as_text(each) for each in items)
-        hint = "One a line. A number in quotes is a text." if loose else "One a line."
-        return Node("lines", name, text=text, extra={"hint": hint})
 
     def _group(self, control: Group, name: str, place: str, value: Any) -> Node:
         inner = self.model(control.model, name, place, value)
@@ -363,14 +284,6 @@ def _texts(
 
 def _joined(texts: Iterable[str]) -> str:
     return " · ".join(" ".join(each.split())[:80] for each in list(filter(None, texts))[:2])
-
-
-def _loose(value: Any) -> str:
-    """Return a text or number so that reading it again gives the same: a text that looks like a number, in quotes."""
-    text = as_text(value)
-    if isinstance(value, str) and (not isinstance(number_of(value), str | None) or value[:1] == value[-1:] == '"'):
-        return f'"{text}"'
-    return text
 
 
 def _hidden_unless(shown: ShownWhen, value: str) -> dict[str, Any]:

@@ -289,12 +289,10 @@ def _scalar(kind: Any, notes: list[Any], nullable: bool) -> Control | None:
 def _text(notes: list[Any], nullable: bool) -> Text:
     # The constraint of an Annotated text inside an optional comes as a MaxLen, so does the field's own.
     longest, least = _first(notes, MaxLen), _first(notes, MinLen)
-    marker: Marker | None = None
-    for kind in (Templated, Condition, Computed, DataPath, Names):
-        marker = marker or _first(notes, kind)
+    markers = (note for note in notes if isinstance(note, Templated | Condition | Computed | DataPath | Names))
     has_pattern = any(getattr(note, "pattern", None) for note in notes)
     return Text(
-        marker,
+        next(markers, None),
         longest.max_length if longest else None,
         nullable,
         may_be_empty=not (least and least.min_length) and not has_pattern,
