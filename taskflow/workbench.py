@@ -2,4 +2,6 @@
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from workflows.admin import conditions
+
+urlpatterns: list[URLPattern] = [*conditions.urlpatterns]

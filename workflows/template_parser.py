@@ -164,8 +164,14 @@ class Parser(DjangoParser):
         """Return the keys of the steps the template reads."""
         return tuple({path[1]: None for path in self._paths() if path[0] == "steps" and len(path) > 1})
 
-    def _paths(self) -> Iterator[tuple[str, ...]]:
-        return (item.path for item in self.variables if item.path[0] not in self.own_names)
+    def required_paths(self) -> tuple[tuple[str, ...], ...]:
+        """Return what the template reads, by its keys, but for what has a `default` where it is missing."""
+        return tuple(dict.fromkeys(self._paths(without_optional=True)))
+
+    def _paths(self, *, without_optional: bool = False) -> Iterator[tuple[str, ...]]:
+        for item in self.variables:
+            if item.path[0] not in self.own_names and not (without_optional and item.optional):
+                yield item.path
 
 
 def _closed(text: str) -> str:

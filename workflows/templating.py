@@ -80,11 +80,12 @@ def _shown(value: Any) -> str:
 class Template:
     """A compiled template. Keeps no state of a rendering, so threads may share it."""
 
-    __slots__ = ("_constant", "_nodes", "_quote", "_quote_all", "source", "step_keys")
+    __slots__ = ("_constant", "_nodes", "_quote", "_quote_all", "paths", "source", "step_keys")
 
     def __init__(self, source: str, nodes: _Nodes, quote: Callable[[str], str] | None, quote_all: bool) -> None:
         self.source = source
         self.step_keys = nodes.parser.step_keys()
+        self.paths = nodes.parser.required_paths()
         self._nodes = nodes
         self._quote = quote
         self._quote_all = quote_all

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workflows.domain.hints import Advanced, Wording
+
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400)]
 RETRY_AFTER_STATUSES = frozenset({429, 503})
 LONGEST = 30 * 86400.0
@@ -28,6 +30,12 @@ class Jitter(StrEnum):
     EQUAL = "equal"
 
 
+GROWTH = Wording(
+    (("fixed", "Not at all"), ("linear", "By the same time again"), ("exponential", "To the double each time"))
+)
+CHANCE = Wording((("none", "Nothing"), ("full", "All of it"), ("equal", "Half of it")))
+
+
 class RetryPolicy(BaseModel):
     """How often and how patiently a job is tried again after an error of its work.
 
@@ -36,13 +44,27 @@ class RetryPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_attempts: Annotated[int, Field(ge=1, le=100)] = 5
-    strategy: Strategy = Strategy.EXPONENTIAL
-    base_delay: Seconds = 2.0
-    max_delay: Seconds = 600.0
-    jitter: Jitter = Jitter.EQUAL
-    cooldowns: dict[str, Seconds] = {}
-    non_retryable: tuple[str, ...] = ()
+    max_attempts: Annotated[int, Field(ge=1, le=100, title="Attempts at most")] = 5
+    strategy: Annotated[Strategy, Field(title="The wait grows"), GROWTH] = Strategy.EXPONENTIAL
+    base_delay: Annotated[Seconds, Field(title="First wait", description="Seconds.")] = 2.0
+    max_delay: Annotated[Seconds, Field(title="Longest wait", description="Seconds.")] = 600.0
+    jitter: Annotated[
+        Jitter,
+        Field(title="Left to chance", description="Keeps jobs that failed together from coming back together."),
+        CHANCE,
+        Advanced(),
+    ] = Jitter.EQUAL
+    cooldowns: Annotated[
+        dict[str, Seconds],
+        Field(
+            title="Least wait after an error",
+            description="Seconds by HTTP status (429) or by the error's name (ConnectTimeout).",
+        ),
+        Advanced(),
+    ] = {}
+    non_retryable: Annotated[
+        tuple[str, ...], Field(title="Never tried again", description="Names of errors."), Advanced()
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

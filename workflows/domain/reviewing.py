@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from tenants.domain.keys import parse_age
 from workflows.domain.fields import FieldProblem, FieldType, InputField, Role, check_payload
+from workflows.domain.hints import Condition, Duration, Names, ShownWhen, Templated, Wording
 
 MAX_FIELDS = 100
 MAX_CHOICES = 200
@@ -25,7 +26,10 @@ def _named(value: object) -> object:
     return {"key": value} if isinstance(value, str) else value
 
 
-Span = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=366 * 86400)]
+Span = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=366 * 86400), Duration()]
+ROLES = Wording(
+    (("reviewer", "Reviewer"), ("operator", "Operator"), ("editor", "Editor"), ("owner", "Owner")),
+)
 
 
 class _Part(BaseModel):
@@ -55,28 +59,44 @@ class Assignment(_Part):
     """Whom a question is for, until when, and what follows if the answer is no."""
 
     question: Annotated[
-        str, Field(title="Question", max_length=LONGEST_QUESTION, description="A template; empty: one is made.")
+        str,
+        Field(title="Question", max_length=LONGEST_QUESTION, description="What the person reads. Empty: one is made."),
+        Templated(),
     ] = ""
     fields: Annotated[
         tuple[Annotated[ReviewField, BeforeValidator(_named)], ...],
-        Field(title="May be edited", max_length=MAX_FIELDS, description="Keys of fields."),
+        Field(
+            title="May be edited",
+            max_length=MAX_FIELDS,
+            description="The fields a person may change; what is left empty is taken from the workflow's own field.",
+        ),
     ] = ()
     assign_to_role: Annotated[
-        Reviewers, Field(title="For the role", description="Who has this role or a higher one.")
+        Reviewers, Field(title="For the role", description="Who has this role or a higher one."), ROLES
     ] = "reviewer"
     assign_to: Annotated[
-        str, Field(title="For the person", max_length=150, description="A user's name; empty: anybody of the role.")
+        str,
+        Field(title="For the person", max_length=150, description="Empty: anybody of the role."),
+        Names("person"),
     ] = ""
     due_in: Annotated[
-        Span | None, Field(title="Due in", description="Seconds, or 30m, 4h, 2d; empty: whenever it suits.")
+        Span | None, Field(title="Due in", description="As in 30m, 4h or 2d. Empty: whenever it suits.")
     ] = None
-    escalate_to: Annotated[Reviewers | None, Field(title="When overdue, for the role")] = None
+    escalate_to: Annotated[
+        Reviewers | None,
+        Field(title="When overdue, for the role", description="Needs a time by which it is due."),
+        ROLES,
+    ] = None
     on_reject: Annotated[
         Literal["stop", "fail", "workflow"],
-        Field(title="If rejected", description="Finish the job, fail it, or hand it to another workflow."),
+        Field(title="If rejected"),
+        Wording((("stop", "Finish the job"), ("fail", "Fail the job"), ("workflow", "Hand it to another workflow"))),
     ] = "stop"
     reject_workflow: Annotated[
-        str | None, Field(title="Hand it to", pattern=r"^[a-z0-9][-a-z0-9_]{0,62}$", description="A workflow's slug.")
+        str | None,
+        Field(title="Hand it to", pattern=r"^[a-z0-9][-a-z0-9_]{0,62}$"),
+        Names("workflow"),
+        ShownWhen("on_reject", ("workflow",)),
     ] = None
 
     @model_validator(mode="after")
@@ -95,11 +115,21 @@ class ReviewRule(Assignment):
     """When the output of a step is put to a person. It is where any of the conditions holds."""
 
     confidence_below: Annotated[
-        float | None, Field(title="When less sure than", gt=0, le=1, description="0.8: when under 80 % sure.")
+        float | None,
+        Field(
+            title="When the step is less sure than",
+            gt=0,
+            le=1,
+            description="From 0 to 1: 0.8 asks when under 80 % sure. Empty: however sure it is.",
+        ),
     ] = None
-    on_invalid: Annotated[bool, Field(title="When a check failed")] = False
+    on_invalid: Annotated[
+        bool, Field(title="When a check failed", description="What a step of the kind Check found.")
+    ] = False
     when: Annotated[
-        str | None, Field(title="When", description="A condition; it sees `output` and `confidence` too.")
+        str | None,
+        Field(title="When this holds", description="Of what the step gave (output) or of anything before it."),
+        Condition(extra=("output", "confidence")),
     ] = None
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from workflows.domain.hints import DataPath
 from workflows.domain.outcomes import Done, Outcome, Record, Wait
 from workflows.domain.reviewing import Assignment, Question, editable_fields
 from workflows.kinds.base import StepConfig, StepContext, StepKind
@@ -17,7 +18,7 @@ class ApproveConfig(StepConfig, Assignment):
     """The question, what to judge it by, and what may be edited; the rest is who, until when, and what a no means."""
 
     show: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, DataPath()], ...],
         Field(
             title="Show",
             max_length=MAX_SHOWN,

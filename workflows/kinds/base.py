@@ -111,6 +111,14 @@ class StepReference:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A step's config reads a value: `field` is the place in it, `path` the keys from the root on."""
+
+    field: str
+    path: tuple[str, ...]
+
+
 ConfigT = TypeVar("ConfigT", bound=StepConfig)
 
 
@@ -119,7 +127,8 @@ class StepKind(Generic[ConfigT]):
 
     An instance is built once per published step and used for many jobs from several threads: compile in `prepare`,
     keep no state of a run. A kind with `needs_files` finds the job's files in its context. `references` are the steps
-    whose outputs its expressions and templates read, `aims` the steps it may send a job to.
+    whose outputs its expressions and templates read, `aims` the steps it may send a job to, `readings` the values that
+    must be there. A kind that `builds_on_itself` puts each value into the record before it makes the next.
     """
 
     name: ClassVar[str]
@@ -127,9 +136,11 @@ class StepKind(Generic[ConfigT]):
     Config: ClassVar[type[StepConfig]]
     effect: Effect = Effect.PURE
     needs_files: ClassVar[bool] = False
+    builds_on_itself: ClassVar[bool] = False
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
+        self.readings: list[Reading] = []
         self.references: list[StepReference] = []
         self.aims: list[StepReference] = []
         self._problems: list[tuple[str, str]] = []
@@ -155,6 +166,7 @@ class StepKind(Generic[ConfigT]):
             self.problem(field, str(error))
             return compile_expression("true")
         self.refer(field, compiled.step_keys)
+        self.readings += [Reading(field, path) for path in compiled.paths]
         return compiled
 
     def template(
@@ -173,6 +185,7 @@ class StepKind(Generic[ConfigT]):
             self.problem(field, str(error))
             return compile_template("")
         self.refer(field, compiled.step_keys)
+        self.readings += [Reading(field, path) for path in compiled.paths]
         return compiled
 
     def refer(self, field: str, step_keys: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from workflows.domain.extraction.choices import Choice, choose, points_of
 from workflows.domain.extraction.text import Phrases
+from workflows.domain.hints import Templated
 from workflows.domain.outcomes import Done, Outcome
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.extract.config import WORDS_HELP, Words
@@ -14,7 +15,7 @@ from workflows.kinds.language import OutputName
 from workflows.kinds.llm.asking import Question, ask, has_connection
 from workflows.kinds.llm.prompt import make_prompt, prompt_template, unfenced
 from workflows.kinds.llm.question import SURE, Form
-from workflows.kinds.llm.settings import BY_HELP, By, LlmSettings
+from workflows.kinds.llm.settings import BY_HELP, BY_WORDS, By, LlmSettings
 
 REASON = "reason"
 LabelName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -32,9 +33,9 @@ class Label(StepConfig):
     """A label an item may get."""
 
     name: LabelName = Field(title="Name")
-    description: str = Field("", max_length=2000, title="When it fits", description="For the model.")
-    examples: tuple[Example, ...] = Field((), title="Examples", max_length=50, description="For the model.")
-    rules: tuple[LabelWords, ...] = Field((), title="Words", max_length=100, description="For finding it by rules.")
+    description: str = Field("", max_length=2000, title="When it fits", description="For a language model.")
+    examples: tuple[Example, ...] = Field((), title="Examples", max_length=50, description="For a language model.")
+    rules: tuple[LabelWords, ...] = Field((), title="Words that speak for it", max_length=100, description="For rules.")
 
 
 class ClassifyConfig(StepConfig):
@@ -42,14 +43,18 @@ class ClassifyConfig(StepConfig):
 
     labels: tuple[Label, ...] = Field(title="Labels", min_length=1, max_length=200)
     many: bool = Field(False, title="An item may have several")
-    input: str = Field("{{ payload.text }}", title="Item", max_length=20_000, description="A template.")
-    instruction: str = Field("", title="Instruction", max_length=20_000, description="A template; for the model.")
-    field: OutputName = Field("label", title="Name of the output")
-    reason: bool = Field(False, title="Say why", description="In <output>_reason.")
-    otherwise: LabelName | None = Field(
-        None, title="If no rule finds one", description="One of the labels; empty: null. For the rules."
+    input: Annotated[str, Templated()] = Field(
+        "{{ payload.text }}", title="Item", max_length=20_000, description="The text that gets a label."
     )
-    by: By = Field(By.LLM, title="Found by", description=BY_HELP)
+    instruction: Annotated[str, Templated()] = Field(
+        "", title="Instruction", max_length=20_000, description="What else a language model should know."
+    )
+    field: OutputName = Field("label", title="Name of the output", description="Later steps read it as record.NAME.")
+    reason: bool = Field(False, title="Say why", description="In a second output, NAME_reason.")
+    otherwise: LabelName | None = Field(
+        None, title="If no rule finds one", description="One of the labels. Empty: no label. For rules."
+    )
+    by: Annotated[By, BY_WORDS] = Field(By.LLM, title="Found by", description=BY_HELP)
     llm: LlmSettings = Field(default_factory=LlmSettings, title="Language model")
 
 

@@ -13,6 +13,7 @@ from workflows.documents.child import ReaderTimeout, read_in_child
 from workflows.documents.sniff import CSV, DOCX, EML, HTML, PDF, TEXT, XLSX
 from workflows.documents.stored import opened
 from workflows.domain.files import StoredFile, referred
+from workflows.domain.hints import Advanced, DataPath, Wording
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, TransientError
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.language import OutputName, is_path, value_at
@@ -27,6 +28,17 @@ TYPES: dict[str, str] = {
     "eml": EML,
     "text": TEXT,
 }
+NAMES_OF_TYPES = Wording(
+    (
+        ("pdf", "PDF"),
+        ("docx", "Word (docx)"),
+        ("xlsx", "Excel (xlsx)"),
+        ("csv", "CSV"),
+        ("html", "Web page (html)"),
+        ("eml", "Mail (eml)"),
+        ("text", "Plain text"),
+    )
+)
 FIRST, ALL = "first", "all"
 MOST_FILES = 20
 NO_FILE = "The job has no file to read. Send one with it."
@@ -56,14 +68,17 @@ class DocumentConfig(StepConfig):
             title="File",
             min_length=1,
             max_length=200,
-            description="first, all, or the field that names it: payload.invoice",
+            description="Or the field that names it, as in payload.invoice",
         ),
+        DataPath(also=((FIRST, "The first file"), (ALL, "All files"))),
     ] = FIRST
     types: Annotated[
-        tuple[Type, ...], Field(title="Only these types", max_length=len(TYPES), description="None: every type.")
+        tuple[Type, ...],
+        Field(title="Only these types", max_length=len(TYPES), description="None: every type."),
+        NAMES_OF_TYPES,
     ] = ()
-    pages: Annotated[int, Field(title="Pages or sheets at most", ge=1, le=2000)] = 200
-    characters: Annotated[int, Field(title="Characters at most", ge=1, le=500_000)] = 200_000
+    pages: Annotated[int, Field(title="Pages or sheets at most", ge=1, le=2000), Advanced()] = 200
+    characters: Annotated[int, Field(title="Characters at most", ge=1, le=500_000), Advanced()] = 200_000
     layout: Annotated[
         bool, Field(title="Keep the layout", description="Of PDFs: columns and rows stay beside one another.")
     ] = True
@@ -77,14 +92,18 @@ class DocumentConfig(StepConfig):
             max_length=200,
             description="Where the job has no file: the field whose text stands in for it, like payload.text",
         ),
+        DataPath(),
     ] = None
-    into: Annotated[OutputName, Field(title="Name of the text")] = "text"
+    into: Annotated[OutputName, Field(title="Name of the text", description="Later steps read it as record.NAME.")] = (
+        "text"
+    )
     on_unreadable: Annotated[
         Literal["fail", "continue"],
         Field(
             title="A file that cannot be read",
-            description="Scans, passwords, damage, other types: fail with the reason, or go on with an empty text.",
+            description="Scans, passwords, damage, other types.",
         ),
+        Wording((("fail", "Fail the job with the reason"), ("continue", "Go on with an empty text"))),
     ] = "fail"
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from workflows.domain.hints import Templated
 from workflows.domain.outcomes import Outcome
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.language import OutputName
@@ -17,12 +18,11 @@ class GenerateConfig(StepConfig):
 
     instruction: Annotated[
         str,
-        Field(
-            title="Instruction", min_length=1, max_length=20_000, description="A template: what to write, about what."
-        ),
+        Field(title="Instruction", min_length=1, max_length=20_000, description="What to write, and about what."),
+        Templated(),
     ]
     role: str = Field("", title="Who writes", max_length=2000, description="As in: You answer for a bank's support.")
-    field: OutputName = Field("text", title="Name of the output")
+    field: OutputName = Field("text", title="Name of the output", description="Later steps read it as record.NAME.")
     llm: LlmSettings = Field(default_factory=LlmSettings, title="Language model")
 
 

@@ -13,6 +13,7 @@ from taskflow.lib.http.client import OWN_HEADERS, parse_url
 from tenants.domain.connections import Connection
 from tenants.services.calls import MASK, auth_headers, url_below, with_auth
 from workflows.domain.definition import SLUG
+from workflows.domain.hints import Advanced, Fillable, Names, Templated
 from workflows.domain.outcomes import Done, Outcome, PermanentError
 from workflows.kinds.answers import AnswerField, read_answer
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
@@ -35,7 +36,8 @@ class Body(StepConfig):
     format: Annotated[Literal["json", "form", "text"], Field(title="Format")] = "json"
     content: Annotated[
         Any,
-        Field(title="Content", description="Texts are templates; {expression: ...} gives a value of any type."),
+        Field(title="Content"),
+        Fillable(),
     ]
 
     @model_validator(mode="after")
@@ -53,6 +55,7 @@ class HttpConfig(StepConfig):
     connection: Annotated[
         str | None,
         Field(title="Connection", pattern=SLUG, description="Gives the base URL and logs in; then the URL is a path."),
+        Names("connection", ("http",)),
     ] = None
     method: Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"], Field(title="Method")] = "GET"
     url: Annotated[
@@ -62,15 +65,19 @@ class HttpConfig(StepConfig):
             min_length=1,
             max_length=2000,
             description=(
-                "A template; values are quoted for use in a URL, unless |safe says they are a URL themselves. "
+                "Values are quoted for use in a URL, unless |safe says they are a URL themselves. "
                 "With a connection, the path below its base URL."
             ),
         ),
+        Templated(),
     ]
-    query: dict[str, Any] = Field(
-        default_factory=dict, title="Query", description="Added to the URL; null is left out.", max_length=100
+    query: Annotated[dict[str, Any], Fillable()] = Field(
+        default_factory=dict,
+        title="Query",
+        description="Added to the URL; what is nothing is left out.",
+        max_length=100,
     )
-    headers: dict[str, str] = Field(default_factory=dict, title="Headers", max_length=50)
+    headers: dict[str, Annotated[str, Templated()]] = Field(default_factory=dict, title="Headers", max_length=50)
     body: Annotated[Body | None, Field(title="Body")] = None
     fields: Annotated[
         tuple[AnswerField, ...],
@@ -79,16 +86,19 @@ class HttpConfig(StepConfig):
         ),
     ] = ()
     success: Annotated[
-        tuple[int, ...], Field(title="Statuses that mean success", description="None: 200 to 299.", max_length=50)
+        tuple[int, ...],
+        Field(title="Statuses that mean success", description="Empty: 200 to 299.", max_length=50),
+        Advanced(),
     ] = ()
-    timeout: Annotated[float, Field(title="Seconds the call may take", gt=0, le=300)] = 30.0
+    timeout: Annotated[float, Field(title="Seconds the call may take", gt=0, le=300), Advanced()] = 30.0
     idempotency_header: Annotated[
         str | None,
         Field(
             title="Idempotency header",
             pattern=HEADER_NAME,
-            description="Carries a key that stays the same when a call is repeated after a crash; null: none.",
+            description="Carries a key that stays the same when a call is repeated after a crash. Empty: none.",
         ),
+        Advanced(),
     ] = "Idempotency-Key"
 
     @field_validator("success")

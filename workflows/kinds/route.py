@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from workflows.domain.hints import Condition, Names
 from workflows.domain.outcomes import Done, Outcome, Stop
 from workflows.kinds.base import StepConfig, StepContext, StepKind, StepReference
 from workflows.kinds.language import test
@@ -15,9 +16,7 @@ class Destination(StepConfig):
     """Where a job goes: the route's name, and a later step to go on with, or the end."""
 
     to: Annotated[str, Field(title="Route", min_length=1, max_length=100, description="The name it is recorded under.")]
-    goto: Annotated[str | None, Field(title="Go on with step", description="A later step's key; empty: the next.")] = (
-        None
-    )
+    goto: Annotated[str | None, Field(title="Go on with step"), Names("later_step")] = None
     stop: Annotated[bool, Field(title="Finish the job here")] = False
 
     @model_validator(mode="after")
@@ -30,7 +29,7 @@ class Destination(StepConfig):
 class Route(Destination):
     """A destination with its condition."""
 
-    when: Annotated[str, Field(title="When", description="A condition: number(record.total) > 100")]
+    when: Annotated[str, Field(title="When this holds"), Condition()]
 
 
 class RouteConfig(StepConfig):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from workflows.domain.hints import Templated
 from workflows.domain.outcomes import Outcome, Record
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.language import OutputName
@@ -30,15 +31,21 @@ class Criterion(StepConfig):
 class ScoreConfig(StepConfig):
     """The rubric and its bounds."""
 
-    instruction: Annotated[str, Field(title="Rubric", min_length=1, max_length=20_000, description="A template.")]
+    instruction: Annotated[
+        str,
+        Field(title="Rubric", min_length=1, max_length=20_000, description="What is judged, and what earns points."),
+        Templated(),
+    ]
     criteria: tuple[Criterion, ...] = Field(
         (), title="Criteria", max_length=20, description="Each is scored by itself; the score is their weighted mean."
     )
-    input: str = Field("{{ payload.text }}", title="Item", max_length=20_000, description="A template.")
+    input: Annotated[str, Templated()] = Field(
+        "{{ payload.text }}", title="Item", max_length=20_000, description="The text that is scored."
+    )
     least: float = Field(0, title="Lowest score")
     most: float = Field(100, title="Highest score")
     whole: bool = Field(True, title="Whole numbers only")
-    field: OutputName = Field("score", title="Name of the output")
+    field: OutputName = Field("score", title="Name of the output", description="Later steps read it as record.NAME.")
     llm: LlmSettings = Field(default_factory=LlmSettings, title="Language model")
 
     @model_validator(mode="after")

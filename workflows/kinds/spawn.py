@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from workflows.domain.hints import Advanced, Computed, Fillable, Names, Wording
 from workflows.domain.outcomes import ChildJob, Done, Outcome, PermanentError, Spawn
 from workflows.kinds.base import StepConfig, StepContext, StepKind
 from workflows.kinds.language import value_of
@@ -12,31 +13,43 @@ from workflows.kinds.templated import Filled, Filler
 
 MAX_JOBS = 1000
 ITEM = "item"
+GOES_ON = Wording((("continue", "Go on"), ("fail", "Fail the job")))
 
 
 class SpawnConfig(StepConfig):
     """The sub-jobs to create: of which workflow, and with what payload."""
 
-    workflow: Annotated[str, Field(title="Workflow", pattern=r"^[-a-zA-Z0-9_]{1,63}$", description="Its slug.")]
+    workflow: Annotated[str, Field(title="Workflow", pattern=r"^[-a-zA-Z0-9_]{1,63}$"), Names("workflow")]
     payload: Annotated[
         dict[str, Any],
         Field(
             title="Payload",
-            description="Texts are templates; {expression: ...} gives any value. `item` is the list's element.",
+            description="What each sub-job gets. `item` is the list's element.",
         ),
+        Fillable(extra=("item",)),
     ]
     for_each: Annotated[
-        str | None, Field(title="One for each of", description="An expression that gives a list; empty: one sub-job.")
+        str | None,
+        Field(title="One for each of", description="A value that is a list, as in record.lines. Empty: one sub-job."),
+        Computed(),
     ] = None
-    limit: Annotated[int, Field(title="Sub-jobs at most", ge=1, le=MAX_JOBS)] = 100
-    queue: Annotated[str | None, Field(title="Queue", pattern=r"^[-a-zA-Z0-9_]{1,50}$")] = None
-    priority: Annotated[int | None, Field(title="Priority", ge=0, le=32767, description="Lower runs first.")] = None
+    limit: Annotated[int, Field(title="Sub-jobs at most", ge=1, le=MAX_JOBS), Advanced()] = 100
+    queue: Annotated[
+        str | None,
+        Field(title="Queue", pattern=r"^[-a-zA-Z0-9_]{1,50}$", description="Empty: the workflow's own."),
+        Advanced(),
+    ] = None
+    priority: Annotated[
+        int | None, Field(title="Priority", ge=0, le=32767, description="Lower runs first."), Advanced()
+    ] = None
 
     join: Annotated[
         bool, Field(title="Wait for them", description="Go on when all are final, with their results as children.")
     ] = False
     on_child_failure: Annotated[
-        Literal["continue", "fail"], Field(title="If one does not succeed", description="Where the job waits for them.")
+        Literal["continue", "fail"],
+        Field(title="If one does not succeed", description="Where the job waits for them."),
+        GOES_ON,
     ] = "continue"
 
     @field_validator("payload")

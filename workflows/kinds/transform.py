@@ -1,10 +1,11 @@
 """The `transform` step: makes fields from templates and expressions."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from workflows.domain.expressions import Expression
+from workflows.domain.hints import Computed, EitherOf, Templated, Wording
 from workflows.domain.outcomes import Done, Outcome
 from workflows.kinds.base import StepConfig, StepContext, StepKind
 from workflows.kinds.language import OutputName, text_of, value_of
@@ -17,10 +18,11 @@ class NewField(StepConfig):
     """A field to make, from a template (text) or from an expression (any value)."""
 
     name: Annotated[OutputName, Field(title="Name")]
-    template: Annotated[str | None, Field(title="Template", description="Text with {{ placeholders }}.")] = None
-    expression: Annotated[str | None, Field(title="Expression", description="A value: number(record.total) * 1.2")] = (
-        None
-    )
+    template: Annotated[str | None, Field(title="Text"), Templated()] = None
+    expression: Annotated[
+        str | None, Field(title="Computed value", description="As in number(record.total) * 1.2"), Computed()
+    ] = None
+    either: ClassVar[EitherOf] = EitherOf("Made from", ("template", "expression"))
 
     @model_validator(mode="after")
     def _one_source(self) -> "NewField":
@@ -40,7 +42,8 @@ class TransformConfig(StepConfig):
     ]
     existing: Annotated[
         Literal["replace", "keep"],
-        Field(title="Fields that have a value already", description="Make them anew, or leave them as they are."),
+        Field(title="Fields that have a value already"),
+        Wording((("replace", "Make them anew"), ("keep", "Leave them as they are"))),
     ] = "replace"
 
 
@@ -50,6 +53,7 @@ class Transform(StepKind[TransformConfig]):
     name = "transform"
     title = "Make fields"
     Config = TransformConfig
+    builds_on_itself = True
 
     def prepare(self) -> None:
         self.templates: dict[str, Template] = {}

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from workflows.domain.expressions import Expression
+from workflows.domain.hints import Advanced, Condition, DataPath, Wording
 from workflows.domain.outcomes import Done, Outcome, PermanentError
 from workflows.domain.regexes import RegexError, compile_regex
 from workflows.kinds.base import StepConfig, StepContext, StepKind
@@ -21,20 +22,25 @@ class Rule(StepConfig):
     field: Annotated[
         str | None,
         Field(title="Field", description="total, or payload.items[0].name; looked up in the record, then the payload."),
+        DataPath(),
     ] = None
-    when: Annotated[str | None, Field(title="Only when", description="A condition; empty: always.")] = None
-    that: Annotated[str | None, Field(title="Must be true", description="A condition.")] = None
+    when: Annotated[str | None, Field(title="Only when", description="Empty: always."), Condition(), Advanced()] = None
+    that: Annotated[str | None, Field(title="This must be true"), Condition(), Advanced()] = None
     required: Annotated[bool, Field(title="Must have a value")] = False
     pattern: Annotated[
-        str | None, Field(title="Must look like", description="A regular expression that fits the whole value.")
+        str | None,
+        Field(title="Must look like", description="A regular expression that fits the whole value."),
+        Advanced(),
     ] = None
     min: Annotated[float | None, Field(title="At least")] = None
     max: Annotated[float | None, Field(title="At most")] = None
-    max_length: Annotated[int | None, Field(title="Longest", ge=0)] = None
-    one_of: Annotated[tuple[str | float, ...], Field(title="Must be one of", max_length=500)] = ()
+    max_length: Annotated[int | None, Field(title="Longest text", ge=0), Advanced()] = None
+    one_of: Annotated[tuple[str | float, ...], Field(title="Must be one of", max_length=500), Advanced()] = ()
     occurs_in: Annotated[
         str | None,
         Field(title="Must occur in", description="The field, or output of a step, whose text it was found in."),
+        DataPath(),
+        Advanced(),
     ] = None
     message: Annotated[
         str | None, Field(title="Message", max_length=500, description="What to say when it does not hold.")
@@ -56,7 +62,8 @@ class ValidateConfig(StepConfig):
     rules: Annotated[tuple[Rule, ...], Field(title="Rules", min_length=1, max_length=MAX_RULES)]
     on_invalid: Annotated[
         Literal["fail", "flag"],
-        Field(title="If a rule is broken", description="Fail the job, or go on with valid: false and the problems."),
+        Field(title="If a rule is broken"),
+        Wording((("fail", "Fail the job"), ("flag", "Go on, and note what is wrong"))),
     ] = "fail"
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from tenants.domain.connections import Connection
 from workflows.domain.definition import SLUG
+from workflows.domain.hints import Fillable, Names
 from workflows.domain.outcomes import Done, Outcome, PermanentError
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.http import encode
@@ -18,14 +19,19 @@ EVENT_TYPE = r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$"
 class WebhookOutConfig(StepConfig):
     """The event to send, and where."""
 
-    connection: Annotated[str, Field(title="Connection", pattern=SLUG, description="Of kind webhook, with a secret.")]
+    connection: Annotated[
+        str,
+        Field(title="Connection", pattern=SLUG, description="A webhook with a secret."),
+        Names("connection", ("webhook",)),
+    ]
     type: Annotated[
         str,
         Field(title="Type", pattern=EVENT_TYPE, max_length=100, description="What happened, such as invoice.approved."),
     ]
     data: Annotated[
         dict[str, Any],
-        Field(title="Data", description="Texts are templates; {expression: ...} gives any value. Empty: the record."),
+        Field(title="Data", description="What to send. Empty: everything found so far."),
+        Fillable(),
     ] = {}
 
 

@@ -45,11 +45,12 @@ class ExpressionError(ValueError):
 class Expression:
     """A compiled expression. Keeps no state of an evaluation, so threads may share it."""
 
-    __slots__ = ("_functions", "_keys", "_program", "_scan", "source", "step_keys")
+    __slots__ = ("_functions", "_keys", "_program", "_scan", "paths", "source", "step_keys")
 
     def __init__(self, source: str, program: cel.Program, scanned: Scan) -> None:
         self.source = source
         self.step_keys = _step_keys(scanned)
+        self.paths = _paths(scanned)
         self._program = program
         self._scan = scanned
         self._keys = _keys_read(scanned)
@@ -156,6 +157,14 @@ def _suggestion(name: str, known: Collection[str]) -> str:
 
 def _step_keys(scanned: Scan) -> tuple[str, ...]:
     return tuple({reference.path[1]: None for reference in scanned.references if _names_step(reference.path)})
+
+
+def _paths(scanned: Scan) -> tuple[tuple[str, ...], ...]:
+    """Return what the expression reads, by its keys. What `has()` asks for is left out: it may well not be there."""
+    loop_names = {token.text for token in scanned.loop_names}
+    asked = {reference.path for reference in scanned.references if reference.asked}
+    read = (reference.path for reference in scanned.references if reference.path[0] not in loop_names)
+    return tuple(dict.fromkeys(path for path in read if not any(path[: len(each)] == each for each in asked)))
 
 
 def _names_step(path: tuple[str, ...]) -> bool:

@@ -31,12 +31,13 @@ class Token:
 class Reference:
     """A name the expression reads, with the keys it follows from there: `steps.totals.sum` or `payload["a b"]`.
 
-    `loops` is how many list macros it stands inside of.
+    `loops` is how many list macros it stands inside of; one that is `asked` stands in `has()`.
     """
 
     path: tuple[str, ...]
     start: int
     loops: int
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def _references(tokens: list[Token], loops: list[int]) -> Iterator[Reference]:
             continue
         if _text(tokens, index - 1) == "." or _text(tokens, index + 1) == "(":
             continue
-        yield Reference((token.text, *_keys_after(tokens, index + 1)), token.start, loops[index])
+        asked = _text(tokens, index - 1) == "(" and _text(tokens, index - 2) == "has"
+        yield Reference((token.text, *_keys_after(tokens, index + 1)), token.start, loops[index], asked)
 
 
 def _keys_after(tokens: list[Token], index: int) -> Iterator[str]:

@@ -5,9 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from tenants.domain.connections import LLM_KINDS
+from workflows.domain.hints import Names, Wording
 from workflows.kinds.base import StepConfig
 
 ConnectionSlug = Annotated[str, Field(min_length=1, max_length=63)]
+LLM = Names("connection", tuple(LLM_KINDS))
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -30,16 +33,21 @@ class By(StrEnum):
         return self is not By.LLM
 
 
-BY_HELP = (
-    "rules; llm: a language model; rules_first: a model for what the rules do not find; llm_or_rules: a model where "
-    "there is a connection to one, else the rules."
+BY_HELP = "Rules cost nothing; a language model reads what no rule foresaw."
+BY_WORDS = Wording(
+    (
+        ("rules", "Rules"),
+        ("llm", "A language model"),
+        ("rules_first", "Rules, and a language model for what they do not find"),
+        ("llm_or_rules", "A language model where there is a connection to one, else rules"),
+    )
 )
 
 
 class ModelChoice(StepConfig):
     """Another model to ask when the one before it cannot answer for now."""
 
-    connection: ConnectionSlug | None = Field(
+    connection: Annotated[ConnectionSlug | None, LLM] = Field(
         default=None, title="Connection", description="Empty: the same as before."
     )
     model: ModelName | None = Field(default=None, title="Model", description="Empty: the connection's own.")
@@ -48,7 +56,7 @@ class ModelChoice(StepConfig):
 class LlmSettings(StepConfig):
     """How the model is asked."""
 
-    connection: ConnectionSlug | None = Field(
+    connection: Annotated[ConnectionSlug | None, LLM] = Field(
         default=None, title="Connection", description="Empty: the tenant's default connection to a language model."
     )
     model: ModelName | None = Field(default=None, title="Model", description="Empty: the one the connection names.")

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tenants.domain.connections import Connection
 from workflows.domain.definition import SLUG
+from workflows.domain.hints import Names, ShownWhen, Templated, Wording
 from workflows.domain.outcomes import Done, Outcome, PermanentError
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.language import text_of
@@ -18,6 +19,7 @@ from workflows.kinds.notify.webhook import Webhook
 #: The channels there are. A new one is one file and a line here.
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (Mail(), Slack(), Teams(), Webhook())}
 MOST_PEOPLE = 50
+WAYS = Wording((("mail", "Mail"), ("slack", "Slack"), ("teams", "Microsoft Teams"), ("webhook", "Webhook")))
 LONGEST_SUBJECT = 300
 ADDRESS = re.compile(r"[^@\s,;<>()\"\\]{1,64}@[^@\s,;<>()\"\\]{1,255}")
 
@@ -25,19 +27,21 @@ ADDRESS = re.compile(r"[^@\s,;<>()\"\\]{1,64}@[^@\s,;<>()\"\\]{1,255}")
 class NotifyConfig(StepConfig):
     """Whom to tell what, by which way."""
 
-    channel: Annotated[Literal["mail", "slack", "teams", "webhook"], Field(title="By")]
+    channel: Annotated[Literal["mail", "slack", "teams", "webhook"], Field(title="By"), WAYS]
     connection: Annotated[
         str | None,
         Field(
             title="Connection", pattern=SLUG, description="Mail without one goes through the deployment's mail server."
         ),
+        Names("connection", tuple(CHANNELS)),
     ] = None
     to: Annotated[
-        tuple[str, ...],
-        Field(title="To", max_length=MOST_PEOPLE, description="For mail: addresses; each is a template."),
+        tuple[Annotated[str, Templated()], ...],
+        Field(title="To", max_length=MOST_PEOPLE, description="Mail addresses."),
+        ShownWhen("channel", ("mail",)),
     ] = ()
-    subject: Annotated[str, Field(title="Subject", max_length=2000, description="A template.")] = ""
-    text: Annotated[str, Field(title="Text", min_length=1, max_length=50_000, description="A template.")]
+    subject: Annotated[str, Field(title="Subject", max_length=2000), Templated()] = ""
+    text: Annotated[str, Field(title="Text", min_length=1, max_length=50_000), Templated()]
 
     @field_validator("connection")
     @classmethod

@@ -1,0 +1,214 @@
+// Conditions as rows: field, test, value. The server alone knows how rows and expressions go together: what is posted are
+// the rows, and it is asked when somebody changes from one view to the other.
+(() => {
+  "use strict";
+  const TESTS = {
+    is: "is", is_not: "is not", contains: "contains", contains_not: "does not contain", starts: "starts with", ends: "ends with",
+    one_of: "is one of", not_one_of: "is not one of", includes: "includes", more: "is more than", at_least: "is at least",
+    less: "is less than", at_most: "is at most", empty: "is empty", not_empty: "is not empty", null: "has no value", not_null: "has a value",
+    true: "is true", false: "is false",
+  };
+  const DATES = { more: "is after", at_least: "is on or after", less: "is before", at_most: "is on or before" };
+  const EMPTY = ["empty", "not_empty"];
+  const ORDER = ["more", "at_least", "less", "at_most"];
+  const WORDS = ["is", "is_not", "contains", "contains_not", "starts", "ends", "one_of", "not_one_of"];
+  const BY_TYPE = {
+    number: ["is", "is_not", ...ORDER, ...EMPTY], boolean: ["true", "false", ...EMPTY], date: ["is", "is_not", ...ORDER, ...EMPTY],
+    list: ["includes", ...EMPTY], text: [...WORDS, ...ORDER, ...EMPTY], "": [...WORDS, ...ORDER, "includes", "true", "false", ...EMPTY],
+  };
+  const BARE = ["empty", "not_empty", "null", "not_null", "true", "false"];
+  const SEVERAL = ["one_of", "not_one_of"];
+  const NUMBER = /^-?(0|[1-9]\d{0,14})(\.\d{1,9})?$/;
+  const OTHER = "\u0000";
+  let count = 0;
+
+  const kindOf = (type) => ({ integer: "number", money: "number", datetime: "date", files: "list", array: "list", choice: "text", email: "text", url: "text", string: "text" }[type] || (type in BY_TYPE ? type : ""));
+  const element = (tag, attributes, ...children) => {
+    const made = document.createElement(tag);
+    Object.entries(attributes || {}).forEach(([name, value]) => { if (value !== false) { made.setAttribute(name, value); } });
+    made.append(...children);
+    return made;
+  };
+  const option = (value, text, selected) => { const made = element("option", { value }, text); made.selected = selected; return made; };
+  const token = () => document.querySelector("[name=csrfmiddlewaretoken]")?.value || document.cookie.match(/csrftoken=([^;]+)/)?.[1] || "";
+
+  const start = (editor) => {
+    const view = editor.querySelector("[data-rows-view]");
+    const area = editor.querySelector("textarea");
+    const hidden = editor.querySelector("[data-rows]");
+    const button = editor.querySelector("[data-switch]");
+    const label = document.getElementById(editor.getAttribute("aria-labelledby"))?.textContent.replace("*", "").trim() || "Condition";
+    const script = document.getElementById(editor.dataset.variables);
+    const names = (editor.dataset.names || "").split(",").filter(Boolean);
+    const listed = script ? JSON.parse(script.textContent) : [];
+    const roots = new Set(listed.map((each) => each.path.split(".")[0]));
+    const variables = [...names.filter((name) => !roots.has(name)).map((name) => ({ path: name, label: name, type: "", group: "This step" })), ...listed];
+    const typeOf = (path) => kindOf(variables.find((each) => each.path === path)?.type || "");
+    let state = { join: "all", rows: [] };
+
+    const ask = async (fields) => {
+      const body = new FormData();
+      Object.entries(fields).forEach(([name, value]) => body.append(name, value));
+      names.forEach((name) => body.append("extra", name));
+      body.append("csrfmiddlewaretoken", token());
+      const answer = await fetch(editor.dataset.url, { method: "POST", body, headers: { "X-CSRFToken": token() } });
+      return answer.json();
+    };
+
+    // What the server takes: numbers as numbers, by what is known of the field.
+    const sent = (row) => {
+      const kind = typeOf(row.field);
+      const typed = (text) => (NUMBER.test(text) && (kind === "number" || (kind === "" && !row.texts)) ? Number(text) : text);
+      if (BARE.includes(row.test)) { return { field: row.field, test: row.test, value: null }; }
+      if (SEVERAL.includes(row.test)) { return { field: row.field, test: row.test, value: row.value.split("\n").map((each) => each.trim()).filter(Boolean).map(typed) }; }
+      if (ORDER.includes(row.test) && kind !== "date" && NUMBER.test(row.value)) {
+        return { field: row.field, test: row.test, value: Number(row.value), reads: kind !== "number" && !row.plain };
+      }
+      return { field: row.field, test: row.test, value: ["is", "is_not", "includes"].includes(row.test) ? typed(row.value) : row.value };
+    };
+    const wrong = (row) => {
+      if (BARE.includes(row.test)) { return ""; }
+      if (SEVERAL.includes(row.test)) { return row.value.trim() ? "" : "Give at least one value."; }
+      if (ORDER.includes(row.test) && typeOf(row.field) !== "date" && !NUMBER.test(row.value) && !row.words) { return "Give a number."; }
+      return typeOf(row.field) === "number" && !NUMBER.test(row.value) ? "Give a number." : "";
+    };
+
+    const store = () => {
+      const rows = state.rows.filter((row) => row.field);
+      hidden.value = rows.length ? JSON.stringify({ join: state.join, rows: rows.map(sent) }) : "";
+      if (!rows.length) { area.value = ""; }
+      hidden.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    const edit = (row, values, redraw) => { Object.assign(row, values); store(); if (redraw) { draw(); } };
+
+    const fieldControl = (row, name) => {
+      const known = !row.field || variables.some((each) => each.path === row.field);
+      if (row.other || !variables.length) {
+        const input = element("input", { type: "text", class: "tf-input tff-path", "aria-label": `${name}: field`, placeholder: "payload.total", autocomplete: "off", spellcheck: "false" });
+        input.value = row.field;
+        input.addEventListener("change", () => edit(row, { field: input.value.trim() }, true));
+        return input;
+      }
+      const select = element("select", { class: "tf-input", "aria-label": `${name}: field` }, option("", "Choose a field", !row.field));
+      const groups = new Map();
+      variables.forEach((each) => groups.set(each.group, [...(groups.get(each.group) || []), each]));
+      groups.forEach((members, title) => select.append(element("optgroup", { label: title }, ...members.map((each) => option(each.path, each.label, each.path === row.field)))));
+      if (!known) { select.append(option(row.field, row.field, true)); }
+      select.append(option(OTHER, "Another field …", false));
+      select.addEventListener("change", () => {
+        if (select.value === OTHER) { row.other = true; draw(); view.querySelectorAll(".tff-testrow")[state.rows.indexOf(row)].querySelector("input").focus(); return; }
+        const tests = BY_TYPE[typeOf(select.value)];
+        edit(row, { field: select.value, test: tests.includes(row.test) ? row.test : tests[0], plain: false, texts: false }, true);
+        view.querySelectorAll(".tff-testrow")[state.rows.indexOf(row)].querySelectorAll("select")[1].focus();
+      });
+      return select;
+    };
+    const testControl = (row, name) => {
+      const kind = typeOf(row.field);
+      const tests = BY_TYPE[kind].includes(row.test) ? BY_TYPE[kind] : [...BY_TYPE[kind], row.test];
+      const select = element("select", { class: "tf-input", "aria-label": `${name}: test` }, ...tests.map((test) => option(test, (kind === "date" && DATES[test]) || TESTS[test], test === row.test)));
+      select.addEventListener("change", () => { edit(row, { test: select.value }, true); view.querySelectorAll(".tff-testrow")[state.rows.indexOf(row)].children[1].focus(); });
+      return select;
+    };
+    const valueControl = (row, name, problem) => {
+      if (BARE.includes(row.test)) { return element("span"); }
+      const several = SEVERAL.includes(row.test);
+      const numeric = typeOf(row.field) === "number";
+      const input = several
+        ? element("textarea", { class: "tf-input", rows: 2, "aria-label": `${name}: values, one a line`, placeholder: "One a line" })
+        : element("input", { class: "tf-input", type: "text", "aria-label": `${name}: value`, autocomplete: "off", inputmode: numeric ? "decimal" : "text", placeholder: typeOf(row.field) === "date" ? "2026-03-31" : "" });
+      input.value = row.value;
+      input.addEventListener("input", () => {
+        edit(row, { value: input.value }, false);
+        problem.textContent = wrong(row);
+        problem.hidden = !problem.textContent;
+      });
+      return input;
+    };
+
+    const draw = () => {
+      view.replaceChildren();
+      if (state.rows.length > 1) {
+        const join = element("select", { class: "tf-input", "aria-label": `${label}: how the rows go together` }, option("all", "All of these hold", state.join === "all"), option("any", "Any of these holds", state.join === "any"));
+        join.addEventListener("change", () => { state.join = join.value; store(); });
+        view.append(element("div", { class: "tff-join" }, join));
+      }
+      if (!state.rows.length) { view.append(element("p", { class: "tff-always" }, area.value.trim() === "true" ? "Always." : "No condition yet.")); }
+      const rows = element("div", { class: "tff-tests" });
+      state.rows.forEach((row, index) => {
+        const name = `${label}, row ${index + 1}`;
+        const problem = element("p", { class: "tff-problem", role: "status" });
+        problem.textContent = row.field && row.value ? wrong(row) : "";
+        problem.hidden = !problem.textContent;
+        const away = element("button", { type: "button", title: "Remove" });
+        away.innerHTML = '<span class="material-symbols-outlined" aria-hidden="true">close</span>';
+        away.append(element("span", { class: "tf-hidden" }, `Remove: ${name}`));
+        away.addEventListener("click", () => { state.rows.splice(index, 1); store(); draw(); (view.querySelectorAll(".tff-testrow")[index] || view).querySelector("select, input, .tff-links button")?.focus(); });
+        rows.append(element("div", { class: "tff-testrow" }, fieldControl(row, name), testControl(row, name), valueControl(row, name, problem), away, problem));
+      });
+      view.append(rows);
+      const more = element("button", { type: "button", class: "tff-insert" });
+      more.innerHTML = '<span class="material-symbols-outlined" aria-hidden="true">add</span>';
+      more.append(state.rows.length ? "Add a row" : "Add a condition", element("span", { class: "tf-hidden" }, `: ${label}`));
+      more.addEventListener("click", () => { state.rows.push(blank()); draw(); [...view.querySelectorAll(".tff-testrow")].pop().querySelector("select, input").focus(); });
+      view.append(element("div", { class: "tff-links" }, more, button));
+    };
+    const blank = () => ({ field: "", test: "is", value: "" });
+
+    const shown = (data) => ({
+      join: data.join,
+      rows: data.rows.map((row) => {
+        const values = Array.isArray(row.value) ? row.value : [row.value];
+        const texts = values.every((each) => typeof each === "string");
+        return { field: row.field, test: row.test, value: row.value === null ? "" : values.join("\n"), texts, words: texts && ORDER.includes(row.test), plain: typeof row.value === "number" && !row.reads };
+      }),
+    });
+    const asRows = (data) => {
+      state = shown(data);
+      if (!state.rows.length && !area.value.trim()) { state.rows.push(blank()); }
+      view.hidden = false;
+      area.hidden = true;
+      button.textContent = "Write it as an expression";
+      button.append(element("span", { class: "tf-hidden" }, `: ${label}`));
+      button.hidden = false;
+      draw();
+    };
+    const asExpression = () => {
+      view.hidden = true;
+      area.hidden = false;
+      hidden.value = "";
+      editor.append(button);
+      button.textContent = "Choose from lists instead";
+      button.append(element("span", { class: "tf-hidden" }, `: ${label}`));
+      button.hidden = false;
+    };
+    const note = (text) => {
+      editor.querySelector(":scope > [data-note]")?.remove();
+      if (text) { editor.append(element("p", { class: "tff-help", "data-note": "", role: "status" }, text)); }
+    };
+    const toExpression = async () => {
+      if (hidden.value) {
+        const answer = await ask({ rows: hidden.value });
+        if (answer.expression === undefined) { note(answer.problem); return; }
+        area.value = answer.expression;
+      }
+      asExpression();
+      area.focus();
+      note("");
+    };
+    const toRows = async () => {
+      const answer = await ask({ expression: area.value });
+      if (!answer.rows && area.value.trim()) { note(answer.problem || "This says more than rows can: it stays an expression."); return; }
+      note("");
+      asRows(answer.rows || { join: "all", rows: [] });
+      view.querySelector("select, input, button")?.focus();
+    };
+    button.addEventListener("click", () => (view.hidden ? toRows() : toExpression()).catch(() => note("The server cannot be reached just now.")));
+
+    const initial = JSON.parse(editor.dataset.initial || "null");
+    count += 1;
+    if (initial || !area.value.trim()) { asRows(initial || { join: "all", rows: [] }); } else { asExpression(); }
+  };
+
+  window.taskflowForms.editor("[data-condition]", start);
+})();

@@ -1,0 +1,243 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.domain.definition import load_definition
+from workflows.domain.expressions import compile_expression
+from workflows.domain.expressions.rows import (
+    BARE,
+    LISTS,
+    ORDER,
+    TEXTS,
+    Relation,
+    Row,
+    Rows,
+    expression_of,
+    in_words,
+    rows_of,
+)
+
+ROOT = Path(__file__).parents[2]
+FIELDS = ("payload.text", "payload.deep.er", "record.total", "record.tags", "steps.read.x", "output.route", "now")
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(["'''", '"""', "\\", "{{", "5"])
+numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+
+
+def value_for(test):
+    if test in BARE:
+        return st.none()
+    if test in LISTS:
+        return st.lists(texts | numbers, min_size=1, max_size=3).map(tuple)
+    if test in TEXTS or test is Relation.CONTAINS_NOT:
+        return texts.map(lambda text: text.lower().lower()).filter(lambda text: text == text.lower())
+    return texts | numbers
+
+
+@st.composite
+def row(draw, fields=FIELDS):
+    test = draw(st.sampled_from(list(Relation)))
+    value = draw(value_for(test))
+    reads = test in ORDER and not isinstance(value, str) and draw(st.booleans())
+    return Row(draw(st.sampled_from(fields)), test, value, reads)
+
+
+@st.composite
+def some_rows(draw, fields=FIELDS):
+    return Rows(tuple(draw(st.lists(row(fields), max_size=4))), draw(st.sampled_from(["all", "any"])))
+
+
+@settings(max_examples=60)
+@given(some_rows())
+def test_rows_come_back_from_their_expression(rows):
+    assert rows_of(expression_of(rows)) == rows
+
+
+@settings(max_examples=40)
+@given(some_rows(FIELDS[:5]))
+def test_the_expression_of_rows_can_be_compiled(rows):
+    compile_expression(expression_of(rows))
+
+
+MISSING = object()
+values = st.sampled_from([None, "", "a", "A b", "5", "1,200", 5, -2.5, True, False, [], ["a", "b"], [5], {}, {"k": 1}])
+
+
+def meant(row, value):
+    """What a row says of a value, in Python; None where the value does not go with the test."""
+    if row.test in (Relation.EMPTY, Relation.NOT_EMPTY):
+        return (value is MISSING or value in (None, "", [])) == (row.test is Relation.EMPTY)
+    negative = {
+        Relation.IS_NOT: Relation.IS,
+        Relation.CONTAINS_NOT: Relation.CONTAINS,
+        Relation.NOT_ONE_OF: Relation.ONE_OF,
+    }
+    if row.test in negative:
+        positive = meant(Row(row.field, negative[row.test], row.value), value)
+        return None if positive is None else not positive
+    if row.test is Relation.NULL:
+        return value is None
+    if value is MISSING:
+        return False
+    if row.test is Relation.NOT_NULL:
+        return value is not None
+    return held(row, value)
+
+
+def held(row, value):
+    if row.test in (Relation.TRUE, Relation.FALSE):
+        return value is (row.test is Relation.TRUE)
+    if row.test is Relation.IS:
+        return same(value, row.value)
+    if row.test is Relation.ONE_OF:
+        return any(same(value, one) for one in row.value)
+    if value is None:
+        return False
+    if row.test is Relation.INCLUDES:
+        return any(same(one, row.value) for one in value) if isinstance(value, list) else None
+    if row.test in ORDER:
+        return in_order(row, value)
+    if not isinstance(value, str):
+        return None
+    lowered = value.lower()
+    return {
+        Relation.CONTAINS: row.value in lowered,
+        Relation.STARTS: lowered.startswith(row.value),
+        Relation.ENDS: lowered.endswith(row.value),
+    }[row.test]
+
+
+def same(left, right):
+    return isinstance(left, bool) == isinstance(right, bool) and left == right
+
+
+def in_order(row, value):
+    if row.reads:
+        try:
+            value = float(value.replace(",", "")) if isinstance(value, str) else value
+        except ValueError:
+            return None
+    if isinstance(value, (bool, list, dict)) or isinstance(value, str) != isinstance(row.value, str):
+        return None
+    return {
+        Relation.MORE: value > row.value,
+        Relation.AT_LEAST: value >= row.value,
+        Relation.LESS: value < row.value,
+        Relation.AT_MOST: value <= row.value,
+    }[row.test]
+
+
+small = st.sampled_from(["", "a", "b", "5", 5, -2.5, 1200])
+
+
+@st.composite
+def tried(draw):
+    """A row about the field `payload.x`, and a value that goes with it, or none."""
+    test = draw(st.sampled_from(list(Relation)))
+    value = None if test in BARE else draw(small)
+    if test in LISTS:
+        value = tuple(draw(st.lists(small, min_size=1, max_size=3)))
+    if test in TEXTS or test is Relation.CONTAINS_NOT:
+        value = draw(st.sampled_from(["", "a", "b", "a b"]))
+    reads = test in ORDER and not isinstance(value, str) and draw(st.booleans())
+    found = Row("payload.x", test, value, reads)
+    given_value = draw((values | st.just(MISSING)).filter(lambda one: meant(found, one) is not None))
+    return found, given_value
+
+
+@settings(max_examples=60)
+@given(st.lists(tried(), min_size=1, max_size=3), st.sampled_from(["all", "any"]))
+def test_the_expression_holds_when_the_rows_do(tries, join):
+    rows = Rows(tuple(Row(f"payload.x{n}", row.test, row.value, row.reads) for n, (row, _) in enumerate(tries)), join)
+    payload = {f"x{n}": value for n, (_, value) in enumerate(tries) if value is not MISSING}
+    wanted = (all if join == "all" else any)(meant(row, value) for row, value in tries)
+    scope = {"payload": payload, "record": {}, "steps": {}, "job": {}, "tenant": {}, "now": 0}
+    assert compile_expression(expression_of(rows)).test(scope) is wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ('record.topic == "security"', "record.topic is security"),
+        ("!record.valid || record.total == null", "record.valid is false or record.total has no value"),
+        ("record.total >= 1000", "record.total is at least 1000"),
+        ("number(payload.total) > 100", "payload.total is more than 100"),
+        ("lower(payload.text).contains('card')", "payload.text contains card"),
+        ('record.a != null && record.b in ["x", "y"]', "record.a has a value and record.b is one of x, y"),
+        ("true", "always"),
+    ],
+)
+def test_what_people_write_is_shown_as_rows(source, words):
+    assert in_words(rows_of(source), {}) == words
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "",
+        "record.due >= record.date",
+        "has(payload.note) && payload.note.contains('urgent')",
+        "payload.lines.exists(line, line.sku == 'X1')",
+        "a.b == 1 && (c.d == 2 || e.f == 3)",
+        "record.total * 2 > 5",
+        "record.a == 1 ? true : false",
+        'payload["a key"] == 1',
+        "r'raw' == payload.x",
+        "has(payload.note)",
+        "payload.x == 1 extra",
+        "payload.x == 1e",
+        "payload.x == 'a\"b'",
+        r'payload.x == "\q"',
+        "size(payload.x) > 1",
+        "(payload.x",
+        "payload.x ==",
+        "x" * 3000,
+        "!" * 1900,
+        "payload.x in [null]",
+        "payload.flag != true",
+        "[1] == payload.x",
+    ],
+)
+def test_what_rows_cannot_say_stays_an_expression(source):
+    assert rows_of(source) is None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("total in", Relation.IS, "x"),
+        ("payload.in", Relation.IS, "x"),
+        ("payload.x", Relation.IS, None),
+        ("payload.x", Relation.IS, True),
+        ("payload.x", Relation.EMPTY, "x"),
+        ("payload.x", Relation.ONE_OF, ()),
+        ("payload.x", Relation.CONTAINS, "Big"),
+        ("payload.x", Relation.MORE, True),
+        ("payload.x", Relation.MORE, float("nan")),
+        ("payload.x", Relation.MORE, 2**64),
+        ("payload.x", Relation.IS, "\ud800"),
+    ],
+)
+def test_a_row_that_says_nothing_is_refused(row):
+    with pytest.raises(ValueError, match=r"is not|does not go|no number|surrogates"):
+        Row(*row)
+
+
+def test_a_number_is_read_only_to_compare_it():
+    with pytest.raises(ValueError, match="does not go with"):
+        Row("payload.x", Relation.IS, 5, reads=True)
+
+
+def conditions():
+    for file in sorted((ROOT / "workflows/gallery").glob("*.yaml")):
+        for step in load_definition(file.read_text())["steps"]:
+            for route in step["config"].get("routes", ()):
+                yield route["when"]
+
+
+@pytest.mark.parametrize("source", list(conditions()))
+def test_the_routes_of_the_gallery_are_rows(source):
+    rows = rows_of(source)
+    assert rows is not None
+    assert rows_of(expression_of(rows)) == rows
