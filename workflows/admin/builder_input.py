@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import QueryDict
+from pydantic import ValidationError
 
 from workflows.admin.config_form import ConfigForm, EditorContext, PydanticForm
+from workflows.domain.definition import problems_of
 from workflows.domain.drafts import BadEdit, DraftStep, make_key
 from workflows.domain.retry import RetryPolicy
 from workflows.domain.reviewing import ReviewRule
@@ -115,4 +117,9 @@ def read_settings(posted: QueryDict) -> Settings:
             raise BadEdit("timeout", "Give seconds: more than 0, at most a week (604800).")
     except BadEdit as error:
         problems["timeout"] = error.message
-    return Settings(values, timeout, _part(RetryPolicy, posted, "retry", EditorContext()), problems)
+    policy = _part(RetryPolicy, posted, "retry", EditorContext())
+    try:
+        policy = policy if policy is None else RetryPolicy.model_validate(policy).model_dump(mode="json")
+    except ValidationError as error:
+        problems |= {one.place: one.message for one in problems_of(error, "retry")}
+    return Settings(values, timeout, policy, problems)
