@@ -104,13 +104,15 @@
     });
   };
 
+  // A control that is taken away with the old page tells once more that it changed: that is over.
+  const isTyped = (field) => field.name && field.closest("form[data-guard]") && field.closest("#builder") === builder();
   document.addEventListener("input", (event) => {
-    if (!event.target.name || !event.target.closest("form[data-guard]")) { return; }
+    if (!isTyped(event.target)) { return; }
     followName(event.target);
     changed();
   });
   document.addEventListener("change", (event) => {
-    if (event.target.name && event.target.closest("form[data-guard]")) { changed(); }
+    if (isTyped(event.target) || event.target.matches("[data-list]")) { changed(); }
   });
   document.addEventListener("click", (event) => {
     const target = event.target;
@@ -181,8 +183,7 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id === "builder") { arrived(); }
     // What somebody else changed is shown at once where nothing typed stands in the way.
-    const idle = !document.activeElement || !document.activeElement.matches("input, select, textarea");
-    if (document.querySelector("[data-moved]") && !isUnsaved() && idle) { refresh(); }
+    if (document.querySelector("[data-moved]") && !isUnsaved()) { refresh(); }
   });
   arrived();
 

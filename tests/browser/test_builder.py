@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from taskflow.lib.clock import utcnow
 from tests.browser.axe import grave_problems
 from tests.factories import make_cast, make_workflow
 from workflows.models import Workflow
 from workflows.queries import content_of, get_draft
 from workflows.services import publish
-from taskflow.lib.clock import utcnow
 
 LogIn = Callable[[str], Page]
 MAKE = {"fields": [{"name": "x", "template": "y"}]}
@@ -26,7 +26,7 @@ def page(transactional_db: None, log_in: LogIn) -> Page:
 
 def add(page: Page, kind: str) -> None:
     page.get_by_role("link", name="Add a step").click()
-    page.get_by_role("button", name=kind).first.click()
+    page.locator(".bd-kindcard", has_text=kind).click()
     expect(page.locator("#step-form")).to_be_visible()
 
 
@@ -67,12 +67,14 @@ def test_a_workflow_of_three_steps_is_built_from_nothing(page: Page) -> None:
     expect(page.get_by_text("1 thing to fix before publishing")).to_be_visible()
     page.get_by_label("Name", exact=True).first.fill("Find the topic")
     expect(page.locator("#step-key")).to_have_value("find_the_topic")
-    page.get_by_role("button", name="Add label").click()
-    page.locator('[name^="config.labels."][name$=".name"]').first.fill("billing")
-    page.get_by_role("button", name="Add label").click()
-    page.locator('[name^="config.labels."][name$=".name"]').last.fill("technical")
+    for label, words in (("billing", "invoice"), ("technical", "crash")):
+        page.get_by_role("button", name="Add label").click()
+        page.locator('[name^="config.labels."][name$=".name"]').last.fill(label)
+        page.get_by_role("button", name="Add words").last.click()
+        page.locator('[name^="config.labels."][name$=".words"]').last.fill(words)
     page.locator('[name="config.by"]').select_option("rules")
     save(page, "of 'Find the topic' changed.")
+    expect(page.get_by_text("Nothing to fix")).to_be_visible()
 
     # A step that makes a field. A misspelt step is told where it stands, and is gone once it is put right.
     add(page, "Make fields")

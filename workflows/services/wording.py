@@ -40,20 +40,21 @@ def changed_titles(before: DraftStep, after: DraftStep) -> list[str]:
     own = [title for name, title in STEP_TITLES.items() if getattr(before, name) != getattr(after, name)]
     kind = KINDS.get(after.kind)
     known = {} if kind is None else kind.Config.model_fields
-    old, new = (_values(step) for step in (before, after))
+    old, new = _values(before, after)
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return own + [(known[name].title if name in known else None) or name for name in names]
 
 
 def same_config(before: DraftStep, after: DraftStep) -> bool:
     """Say whether two configs mean the same, though one may spell out what is as usual."""
-    return before.config == after.config or _values(before) == _values(after)
+    old, new = _values(before, after)
+    return old == new
 
 
-def _values(step: DraftStep) -> Mapping[str, Any]:
-    """Return a config's values, with those that are as usual where it can be read at all."""
-    typed = typed_config(step.kind, step.config)
-    return step.config if typed is None else dict(typed)
+def _values(before: DraftStep, after: DraftStep) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the values of two configs, with those that are as usual where both can be read at all."""
+    old, new = (typed_config(step.kind, step.config) for step in (before, after))
+    return (before.config, after.config) if old is None or new is None else (dict(old), dict(new))
 
 
 def tell_fields(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> str:
