@@ -47,6 +47,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "tenant": tenant,
         "limit": COUNT_LIMIT,
         "fleet": is_fleet_operator(request),
+        "may_build": allowed(request, Permission.EDIT_WORKFLOWS),
     }
     shown |= _of_tenant(tenant) if tenant is not None and allowed(request, Permission.VIEW_JOBS) else {}
     workers = list_workers(database_now())

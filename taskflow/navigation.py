@@ -25,6 +25,8 @@ from workflows.models import Workflow
 MOST_WORKFLOWS = 30
 MOST_TENANTS = 50
 Item = dict[str, Any]
+#: The pages of one workflow belong to the list of workflows.
+BUILD = "/admin/build/"
 
 #: Title -> (model, label, icon); shown to who may view the model.
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
@@ -191,6 +193,8 @@ def _item(title: str, icon: str, link: str) -> Item:
 def _mark_active(request: HttpRequest, items: list[Item]) -> None:
     slug = getattr(request, "workflow_slug", None)
     here = reverse("admin:jobs_job_of", args=[slug]) if slug else request.path
+    if here.startswith(BUILD):
+        here = reverse("admin:workflows_workflow_changelist")
     home = reverse("admin:index")
     matching = [item for item in items if here.startswith(item["link"]) and (item["link"] != home or here == home)]
     if matching:

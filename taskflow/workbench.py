@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern
 
-from workflows.admin import conditions
+from workflows.admin import builder, conditions
 
-urlpatterns: list[URLPattern] = [*conditions.urlpatterns]
+# A slug is the last that an address is taken for.
+urlpatterns: list[URLPattern] = [*conditions.urlpatterns, *builder.urlpatterns]

@@ -207,6 +207,8 @@ class DraftChange(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     step_key = models.CharField(max_length=50, blank=True, default="")
     text = models.CharField(max_length=500)
+    revision = models.PositiveIntegerField(default=0, help_text="The draft's revision that this edit made.")
+    undo: Any = JSONTextField(null=True, blank=True, help_text="What it replaced, kept for the last edit only.")
 
     class Meta:
         ordering = ("id",)

@@ -8,9 +8,13 @@ from pydantic import ValidationError
 
 from taskflow.lib.cache import remember
 from workflows.domain.connection_names import connections_in
+from workflows.domain.drafts import DraftContent, DraftStep
 from workflows.domain.fields import InputField, read_fields
 from workflows.kinds.registry import KINDS
-from workflows.models import Step, Workflow
+from workflows.models import DraftChange, Step, Workflow, WorkflowVersion
+
+#: A list of edits ends here; nobody reads further back.
+MOST_CHANGES = 100
 
 
 class WorkflowNotFound(Exception):
@@ -69,3 +73,44 @@ def typed_config(kind: str, config: Any) -> Any:
 def _which(step: Step) -> str:
     number = step.version.number
     return "draft" if number is None else f"version {number}, live"
+
+
+def content_of(version: WorkflowVersion) -> DraftContent:
+    """Return what a version holds, whether or not it could run."""
+    steps = tuple(
+        DraftStep(
+            key=step.key,
+            name=step.name,
+            kind=step.kind,
+            enabled=step.enabled,
+            config=step.config,
+            on_error=step.on_error,
+            timeout=step.timeout,
+            retry=step.retry,
+            review=step.review,
+        )
+        for step in version.steps.order_by("position")
+    )
+    return DraftContent(tuple(version.fields), version.retry_policy, version.timeout, steps)
+
+
+def get_draft(workflow: Workflow) -> WorkflowVersion | None:
+    """Return the workflow's draft, or None where only published versions are there."""
+    return WorkflowVersion.objects.filter(draft_of=workflow).select_related("edited_by", "workflow").first()
+
+
+def get_draft_content(workflow: Workflow, draft: WorkflowVersion | None) -> DraftContent:
+    """Return what the draft holds; without one, what a first edit would begin with: the live version's content."""
+    version = draft or workflow.live_version
+    return DraftContent() if version is None else content_of(version)
+
+
+def list_draft_changes(workflow: Workflow, *, since: int = -1) -> list[DraftChange]:
+    """Return the edits of the present draft after the revision `since`, the newest first."""
+    rows = DraftChange.objects.filter(workflow=workflow, version=None, revision__gt=since).select_related("by")
+    return list(rows.order_by("-id")[:MOST_CHANGES])
+
+
+def count_draft_changes(workflow: Workflow) -> int:
+    """Return how many edits the present draft has seen."""
+    return DraftChange.objects.filter(workflow=workflow, version=None).count()

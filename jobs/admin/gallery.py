@@ -75,7 +75,10 @@ class GalleryPages:
         """Show every starter with what it does."""
         there = set(Workflow.objects.for_tenant(tenant).values_list("slug", flat=True))
         starters = [(starter, starter.slug in there) for starter in list_starters()]
-        return render_page(request, "gallery", title="Gallery", zone=zone_of(tenant), starters=starters)
+        may_build = allowed(request, Permission.EDIT_WORKFLOWS, tenant.pk)
+        return render_page(
+            request, "gallery", title="Gallery", zone=zone_of(tenant), starters=starters, may_build=may_build
+        )
 
     @needs(Permission.VIEW_WORKFLOWS)
     def starter_view(self, request: HttpRequest, tenant: Tenant, slug: str) -> HttpResponse:
@@ -130,7 +133,7 @@ def _install(request: HttpRequest, tenant: Tenant, starter: Starter, form: Insta
         messages.success(request, f"{workflow.name} is installed and live. Send a sample through to see what it does.")
         return HttpResponseRedirect(reverse("admin:jobs_job_of", args=[workflow.slug]))
     messages.success(request, f"{workflow.name} is installed as a draft. Publish it to use it.")
-    return HttpResponseRedirect(reverse("admin:workflows_workflow_change", args=[workflow.pk]))
+    return HttpResponseRedirect(reverse("builder", args=[workflow.slug]))
 
 
 def _language_model(tenant: Tenant) -> str:

@@ -65,7 +65,7 @@ def test_a_starter_can_be_installed_as_a_draft(editor: Client, acme: Cast) -> No
     answer = editor.post("/admin/gallery/resumes/", FORM | {"publish": ""})
     workflow = Workflow.objects.get(tenant=acme.tenant, slug="bills")
     assert workflow.live_version is None
-    assert answer["Location"] == f"/admin/workflows/workflow/{workflow.pk}/change/"
+    assert answer["Location"] == "/admin/build/bills/"
 
 
 def test_a_short_name_that_is_taken_is_told_and_nothing_is_changed(editor: Client, acme: Cast) -> None:

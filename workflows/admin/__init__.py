@@ -1,4 +1,4 @@
-"""The admin of workflows: what there is and how it reads. Versions are made by the workflow command."""
+"""The admin of workflows: their list, and the builder in which they are shaped."""
 
 from workflows.admin.workflow import WorkflowAdmin
 

@@ -1,17 +1,18 @@
 """Workflow files: taking them in as drafts, and giving them out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from taskflow.lib.db import in_transaction
 from tenants.models import Tenant
 from tenants.services.connections import connection_slugs
 from workflows.domain.connection_names import connections_in
-from workflows.domain.definition import Definition, DefinitionError, StepDefinition
+from workflows.domain.definition import Definition, DefinitionError, StepDefinition, read_steps
+from workflows.domain.drafts import DraftContent
 from workflows.domain.yamlfile import dump_yaml
 from workflows.models import Sample, Step, Workflow, WorkflowVersion
-from workflows.queries import typed_config
+from workflows.queries import content_of, typed_config
 from workflows.services.checking import check_definition
 
 
@@ -72,13 +73,17 @@ def write_draft(workflow: Workflow, definition: Definition) -> WorkflowVersion:
         "timeout": definition.timeout,
     }
     draft, _ = WorkflowVersion.objects.update_or_create(draft_of=workflow, defaults=kept)
+    # Whoever has the draft open is to notice, and the last edit can no longer be undone.
+    draft.revision += 1
+    draft.save(update_fields=["revision"])
     draft.steps.all().delete()
-    rows = enumerate(map(_step_row, definition.steps))
+    rows = enumerate(map(step_row, definition.steps))
     Step.objects.bulk_create(Step(version=draft, position=position, **row) for position, row in rows)
     return draft
 
 
-def _step_row(step: StepDefinition) -> dict[str, Any]:
+def step_row(step: StepDefinition) -> dict[str, Any]:
+    """Return a step in the form in which versions keep it."""
     return {
         "key": step.key,
         "name": step.shown_name,
@@ -113,42 +118,43 @@ def _says_the_same(workflow: Workflow, definition: Definition) -> bool:
 
 def definition_of(version: WorkflowVersion) -> Definition:
     """Return a version with its workflow and samples as a definition. Raises DefinitionError if it cannot be one."""
-    return check_definition(data_of(version))
+    return check_definition(forgive_switched_off(data_of(version)))
 
 
-def data_of(version: WorkflowVersion) -> dict[str, Any]:
-    """Return a version with its workflow and samples as plain data in the form of a file."""
-    workflow = version.workflow
+def forgive_switched_off(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of steps that are switched off what has not even the form of a policy or a rule."""
+    steps = [
+        step if step["enabled"] or _has_form(step) else step | {"retry": None, "review": None} for step in data["steps"]
+    ]
+    return data | {"steps": steps}
+
+
+def _has_form(step: dict[str, Any]) -> bool:
+    return bool(read_steps({"steps": [step]}))
+
+
+def draft_data(workflow: Workflow, content: DraftContent) -> dict[str, Any]:
+    """Return what a draft holds, with its workflow, as plain data in the form of a file; without samples."""
     return {
         "slug": workflow.slug,
         "name": workflow.name,
         "description": workflow.description,
         "labels": {"singular": workflow.label_singular, "plural": workflow.label_plural},
         "queue": workflow.queue,
-        "fields": version.fields,
-        "retry_policy": version.retry_policy,
-        "timeout": version.timeout,
-        "steps": [_step_data(step) for step in version.steps.order_by("position")],
-        "samples": [
-            {"name": sample.name, "input": sample.input, "expected": sample.expected}
-            for sample in workflow.samples.order_by("id")
-        ]
-        or None,
+        "fields": list(content.fields),
+        "retry_policy": content.retry_policy,
+        "timeout": content.timeout,
+        "steps": [asdict(step) for step in content.steps],
     }
 
 
-def _step_data(step: Step) -> dict[str, Any]:
-    return {
-        "key": step.key,
-        "name": step.name,
-        "kind": step.kind,
-        "enabled": step.enabled,
-        "config": step.config,
-        "on_error": step.on_error,
-        "timeout": step.timeout,
-        "retry": step.retry,
-        "review": step.review,
-    }
+def data_of(version: WorkflowVersion) -> dict[str, Any]:
+    """Return a version with its workflow and samples as plain data in the form of a file."""
+    samples = [
+        {"name": sample.name, "input": sample.input, "expected": sample.expected}
+        for sample in version.workflow.samples.order_by("id")
+    ]
+    return draft_data(version.workflow, content_of(version)) | {"samples": samples or None}
 
 
 def export_workflow(workflow: Workflow) -> str:
