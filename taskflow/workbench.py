@@ -2,4 +2,6 @@
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from jobs.admin import trials
+
+urlpatterns: list[URLPattern] = [*trials.urlpatterns]

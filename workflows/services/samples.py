@@ -1,30 +1,19 @@
 """Samples of a workflow: adding, changing and deleting them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taskflow.lib.db import in_transaction
 from workflows.domain.definition import MAX_SAMPLES
 from workflows.domain.fields import InputField, check_payload, read_fields
 from workflows.domain.outcomes import Record
+from workflows.domain.samples import NewSample
 from workflows.models import Sample, Workflow, WorkflowVersion
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 MOST_PROBLEMS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class NewSample:
-    """A sample to be: golden where `expected` says what must come out. `place` is where it stood, for its problems."""
-
-    input: Record
-    expected: Record | None = None
-    name: str = ""
-    origin: str = ""
-    place: str = ""
 
 
 class SamplesInvalid(ValueError):
