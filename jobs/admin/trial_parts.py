@@ -15,7 +15,7 @@ from jobs.queries.trials import source_job_uid
 from tenants.admin.current import allowed
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
-from workflows.domain.fields import InputField, Role
+from workflows.domain.fields import FILE_TYPES, InputField, Role
 from workflows.domain.outcomes import Record
 from workflows.models import Sample, Workflow
 
@@ -83,8 +83,20 @@ def expected_keys(fields: Sequence[InputField], *records: Mapping[str, Any] | No
 
 
 def input_keys(fields: Sequence[InputField], record: Record) -> list[str]:
-    """Return the keys of an input: the workflow's input fields, and what else it holds."""
-    return list(dict.fromkeys([*(field.key for field in fields if field.role is Role.INPUT), *record]))
+    """Return the keys of an input that can be written: the workflow's input fields, and what else it holds.
+
+    Files are not among them: they come with jobs.
+    """
+    keys = dict.fromkeys([*(field.key for field in fields if field.role is Role.INPUT), *record])
+    files = {field.key for field in fields if field.type in FILE_TYPES}
+    return [key for key in keys if key not in files]
+
+
+def file_names(fields: Sequence[InputField], record: Record) -> list[str]:
+    """Return the names of the files that an input refers to."""
+    values = [record.get(field.key) for field in fields if field.type in FILE_TYPES]
+    files = [file for value in values for file in (value if isinstance(value, list) else [value])]
+    return [str(file.get("name") or file.get("id")) for file in files if isinstance(file, Mapping)]
 
 
 def as_json(value: Any) -> str:

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from jobs.admin.trial_home import RESTORED
-from jobs.admin.trial_parts import expected_keys, input_keys, may_edit, to_tests, workflow_of
+from jobs.admin.trial_parts import expected_keys, file_names, input_keys, may_edit, to_tests, workflow_of
 from jobs.admin.value_form import ValueForm
 from jobs.domain.intake.formats import BadFile, detect
 from jobs.domain.sample_text import GUESS, JSON, LINES, TABLE, BadSamples, read_pasted, read_table
@@ -223,6 +223,7 @@ def sample_view(_page: Any, request: HttpRequest, tenant: Tenant, slug: str, pk:
         sample=sample,
         sample_name=request.POST.get("name", sample.name),
         inputs=inputs.entries(typed),
+        files=file_names(fields, sample.input),
         expected=expected.entries(typed),
         problems=problems,
         may_edit=may_edit(request, workflow),

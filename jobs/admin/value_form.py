@@ -9,7 +9,7 @@ from jobs.domain.intake.mapping import convert
 from jobs.templatetags.jobs_admin import plain
 from taskflow.lib.strictjson import BadJSON, parse_json
 from workflows.domain.extraction.dates import DateOrder
-from workflows.domain.fields import FieldType, InputField
+from workflows.domain.fields import FieldType, InputField, Role
 from workflows.domain.outcomes import Record
 
 #: Written where nothing must come out; an input that is left empty is not looked at.
@@ -160,5 +160,6 @@ class ValueForm:
         if isinstance(value, (int, float)):
             return "number"
         long = isinstance(value, str) and (len(value) > LONG_TEXT or "\n" in value)
-        roomy = field is not None and field.type is FieldType.TEXT and field.max_length is None and not self._expects
+        plain_text = field is not None and field.type is FieldType.TEXT and field.max_length is None
+        roomy = plain_text and field is not None and field.role is Role.INPUT
         return "long" if long or roomy else "text"

@@ -14,8 +14,8 @@ from workflows.kinds.base import Effect
 from workflows.models import Sample, Workflow
 from workflows.runtime import Plan, PlannedStep, get_plan, plan_of
 
-#: How many jobs, and rows of the last run, are looked at.
-RECENT = 50
+#: How many jobs, and rows of so many runs, are looked at.
+RECENT, LAST_RUNS = 50, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +68,22 @@ def _steps(draft: Plan, live: Plan | None, step_key: str) -> list[PlannedStep]:
 
 
 def _paces(workflow: Workflow) -> dict[str, Pace]:
-    """Return by step key what it took in recent jobs, else in the last run."""
+    """Return by step key what it took in recent jobs, else in the last runs."""
     recent = list(Job.objects.filter(workflow=workflow).order_by("-pk").values_list("pk", flat=True)[:RECENT])
     rows = StepRun.objects.filter(job_id__in=recent).order_by().values("step_key")
     sums = rows.annotate(mean_seconds=Avg("seconds"), mean_cost=Avg("cost"), count=Count("pk"))
-    return _last_run(workflow) | {row["step_key"]: Pace(row["mean_seconds"], row["mean_cost"]) for row in sums}
+    return _last_runs(workflow) | {row["step_key"]: Pace(row["mean_seconds"], row["mean_cost"]) for row in sums}
 
 
-def _last_run(workflow: Workflow) -> dict[str, Pace]:
-    last = Trial.objects.filter(workflow=workflow, done__gt=0).order_by("-pk").first()
-    if last is None:
-        return {}
+def _last_runs(workflow: Workflow) -> dict[str, Pace]:
+    last = Trial.objects.filter(workflow=workflow, done__gt=0).order_by("-pk").values_list("pk", flat=True)[:LAST_RUNS]
     found: dict[str, list[Pace]] = {}
-    for draft in last.items.filter(done_at__isnull=False).values_list("draft", flat=True)[:RECENT]:
-        for trace in (draft or {}).get("steps", ()):
-            if not trace["reused"]:
-                found.setdefault(trace["key"], []).append(Pace(trace["seconds"], trace["cost"]))
+    for trial_id in last:
+        rows = TrialItem.objects.filter(trial=trial_id, done_at__isnull=False).values_list("live", "draft")
+        for sides in rows.order_by("position")[:RECENT]:
+            for trace in (trace for side in sides for trace in (side or {}).get("steps", ())):
+                if not trace["reused"]:
+                    found.setdefault(trace["key"], []).append(Pace(trace["seconds"], trace["cost"]))
     return {
         key: Pace(_mean(pace.seconds for pace in paces), _mean(pace.cost for pace in paces))
         for key, paces in found.items()

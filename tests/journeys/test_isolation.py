@@ -294,19 +294,20 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
-        case ["slug", "pk"] if route.text.startswith("admin/build/<slug:slug>/test/samples/"):
-            return [{"slug": of.workflow.slug, "pk": str(of.sample.pk)}]
-        case ["slug", "uid"] if "/test" in route.text:
-            return [{"slug": of.workflow.slug, "uid": str(of.trial.uid)}]
-        case ["slug", "uid", "pk"] if "/test/" in route.text:
-            return [{"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(of.item.pk)}]
-        case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
-            return [{"slug": of.workflow.slug}]
+        case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (not more or "/test" in route.text):
+            return [values_of_workflow(route, of)]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
             # One is deleted on the way.
             which = "try" if route.text.endswith("/test") else "llm"
             return [{"slug": f"{which}-{of.workflow.slug}"}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
+
+
+def values_of_workflow(route: Route, of: Belongings) -> dict[str, str]:
+    """Return what to put into a route of a workflow, or of its samples and tests."""
+    pk = of.sample.pk if "/samples/" in route.text else of.item.pk
+    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk)}
+    return {name: values[name] for name in route.parameters}
 
 
 def shared_values(route: Route) -> list[dict[str, str]] | None:
