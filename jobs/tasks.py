@@ -14,6 +14,7 @@ from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
 from jobs.runtime.intake import run_list_import
 from jobs.runtime.tick import tick as run_tick
+from jobs.runtime.trials import run_trial
 from jobs.runtime.writing import surely
 from jobs.services import files, mail
 from jobs.services.wake import clear_wake
@@ -81,6 +82,14 @@ def poll_mailbox(mailbox_id: int, **_unknown: Any) -> None:
 def work_list_import(import_id: int, **_unknown: Any) -> None:
     """Go on with the import of a list, unless another process is at it."""
     run_list_import(import_id)
+
+
+@shared_task(name="jobs.work_trial")
+def work_trial(trial_id: int, **_unknown: Any) -> None:
+    """Go on with a test run, unless another process is at it."""
+    if not processes.is_stopping():
+        process = processes.current_process()
+        run_trial(trial_id, lease_id=process.lease.pk, slots=process.slots)
 
 
 @worker_process_init.connect

@@ -2,7 +2,8 @@
 
 from django.urls import URLPattern
 
+from jobs.admin import trials
 from workflows.admin import builder, conditions
 
 # A slug is the last that an address is taken for.
-urlpatterns: list[URLPattern] = [*conditions.urlpatterns, *builder.urlpatterns]
+urlpatterns: list[URLPattern] = [*conditions.urlpatterns, *trials.urlpatterns, *builder.urlpatterns]

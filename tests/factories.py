@@ -9,13 +9,15 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from jobs.domain.states import FINAL, State
-from jobs.models import Job, Lane, LlmCall, LlmUsage, Queue, Review, WorkerLease
+from jobs.models import Job, Lane, LlmCall, LlmUsage, Queue, Review, Trial, WorkerLease
+from jobs.runtime.trials import run_trial
+from jobs.services.trials import start_trial
 from taskflow.lib.clock import database_now
 from taskflow.lib.ids import new_uid
 from tenants.domain.roles import Role
 from tenants.models import Connection, Membership, Tenant
 from tenants.services.connections import create_connection
-from workflows.models import Step, Workflow, WorkflowVersion
+from workflows.models import Sample, Step, Workflow, WorkflowVersion
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PASSWORD = "correct horse"
@@ -204,6 +206,20 @@ def make_llm_usage(workflow: Workflow, **fields: Any) -> LlmUsage:
         "seconds": 8.0,
     }
     return LlmUsage.objects.create(tenant=workflow.tenant, version=workflow.live_version, **known | fields)
+
+
+def make_trial(
+    workflow: Workflow | None = None, samples: Iterable[Sample] = (), *, run: bool = True, **fields: Any
+) -> Trial:
+    """Make a test of the workflow's draft over `samples`, without more over one it is given; run it to its end."""
+    workflow = workflow or make_workflow()
+    samples = list(samples) or [Sample.objects.create(workflow=workflow, input={"text": "hello"})]
+    trial = start_trial(workflow=workflow, samples=samples, user=None, now=NOW)
+    if run:
+        run_trial(trial.pk)
+    Trial.objects.filter(pk=trial.pk).update(**{"source": "all samples"} | fields)
+    trial.refresh_from_db()
+    return trial
 
 
 def _times(state: State, now: datetime) -> dict[str, Any]:

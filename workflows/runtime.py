@@ -1,6 +1,7 @@
 """Running a step, or a whole version over one input in memory. Knows nothing of jobs."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -9,8 +10,11 @@ from typing import Any
 
 from tenants.domain.connections import Connection, ConnectionUnusable, Gate, LimitReached, OpenGate
 from workflows.domain.calls import ModelCall
+from workflows.domain.definition import Definition, StepDefinition
 from workflows.domain.fields import InputField, read_fields
+from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import Done, Outcome, PermanentError, Record, Snooze, Spawn, StepError, Stop, Wait
+from workflows.domain.recording import Recordings, Trace, recording_key, step_print
 from workflows.domain.retry import RetryPolicy
 from workflows.domain.reviewing import Question
 from workflows.kinds.base import Effect, StepContext, StepKind
@@ -35,6 +39,16 @@ class PlannedStep:
     @property
     def effect(self) -> Effect:
         return self.runner.effect
+
+    @property
+    def print(self) -> str:
+        """The fingerprint of its kind and config."""
+        return step_print(self.kind, self.runner.config.model_dump(mode="json"))
+
+    def recording_key(self, payload: Record, steps: Mapping[str, Record], files: Sequence[StoredFile]) -> str:
+        """Return under which key its output is recorded for these inputs."""
+        seen = [file.sha256 for file in files] if self.runner.needs_files else []
+        return recording_key(self.print, payload, steps, seen)
 
     def asks(self, outcome: Outcome, context: StepContext) -> Question | None:
         """Return the question to put to a person about what the step gave, or None where its job goes on."""
@@ -85,6 +99,21 @@ def build_plan(version: WorkflowVersion) -> Plan:
     return Plan(version.pk, version.workflow_id, steps, policy, version.timeout, redacted, fields, needs_files)
 
 
+def plan_of(definition: Definition, *, workflow_id: int = 0) -> Plan:
+    """Make a definition ready to run that is not, or not any more, what rows say; raises ConfigError."""
+    steps = tuple(_planned(step) for step in definition.steps if step.enabled)
+    fields = definition.fields
+    redacted = frozenset(field.key for field in fields if field.redact)
+    needs_files = any(step.runner.needs_files for step in steps)
+    policy = definition.retry_policy
+    return Plan(0, workflow_id, steps, policy, definition.timeout, redacted, fields, needs_files)
+
+
+def _planned(step: StepDefinition) -> PlannedStep:
+    runner, gate = make_runner(step.kind, step.config), make_gate(step.kind, step.review)
+    return PlannedStep(step.key, step.shown_name, step.kind, runner, step.on_error, step.timeout, step.retry, gate)
+
+
 @lru_cache(maxsize=1024)
 def get_plan(version_id: int) -> Plan:
     """Return the plan of a published version, which never changes; raises WorkflowVersion.DoesNotExist."""
@@ -121,8 +150,9 @@ class RunResult:
     """What a run in memory gave.
 
     `outputs` by step key in the order they ran, the merged `record`, and the error of the step that ended the run.
-    `skipped_errors` are those of steps that go on after an error. `paused` is set where a job would wait or snooze.
-    `calls` are those to language models.
+    `skipped_errors` are those of steps that go on after an error. `paused` is set where a job would wait or snooze,
+    `limited` where that is for a limit of a connection. `calls` are those to language models, `traces` tell of each
+    step.
     """
 
     outputs: dict[str, Record] = field(default_factory=dict)
@@ -133,6 +163,8 @@ class RunResult:
     paused: Outcome | None = None
     calls: list[ModelCall] = field(default_factory=list)
     reviews: dict[str, Question] = field(default_factory=dict)
+    limited: bool = False
+    traces: dict[str, Trace] = field(default_factory=dict)
 
 
 class UnexpectedError(PermanentError):
@@ -144,8 +176,12 @@ def run_step(step: PlannedStep, context: StepContext) -> Outcome:
 
     A step that asks a language model does ask it, and that costs money: how else would its answers be tested?
     """
+    runner = step.runner
+    if step.effect is Effect.EXTERNAL and type(runner).dry_run is StepKind.dry_run:
+        # Of a kind that says nothing of dry runs only this is known: that it must not run.
+        return Done({"would_run": step.kind})
     try:
-        return step.runner.dry_run(context)
+        return runner.dry_run(context)
     except (StepError, LimitReached):
         raise
     except ConnectionUnusable as error:
@@ -163,11 +199,17 @@ def run_plan(
     job: Mapping[str, Any] | None = None,
     connections: Mapping[str, Connection] = MappingProxyType({}),
     gate: Gate | None = None,
+    files: tuple[StoredFile, ...] = (),
+    recordings: Recordings | None = None,
+    given: Mapping[str, Record] = MappingProxyType({}),
+    last: str | None = None,
 ) -> RunResult:
     """Run every step of `plan` over `payload` in memory, without effects outside; an error ends it and is returned.
 
     The first outcome that would make a job wait (Wait, Snooze, a limit that is reached) ends the run too. `connections`
-    are the tenant's, without which no language model can be asked, and `gate` holds them to their limits.
+    are the tenant's, without which no language model can be asked, and `gate` holds them to their limits. With
+    `recordings`, steps that cost something are not run where the same was recorded. With `last`, only the step of that
+    key is tried: it ends the run, and of the steps before it those take their output from `given` that are there.
     """
     result = RunResult()
     context = StepContext(
@@ -180,25 +222,66 @@ def run_plan(
         gate=gate or OpenGate(),
         calls=result.calls,
         fields=plan.fields,
+        files=files,
     )
     position = 0
     while position < len(plan.steps):
-        following = _run_next(plan, position, replace(context, record=result.record), result)
-        if following is None:
-            break
-        position = following
+        step = plan.steps[position]
+        following: int | None = position + 1
+        if step.key != last and step.key in given:
+            result.outputs[step.key] = given[step.key]
+            result.record = result.record | given[step.key]
+        else:
+            following = _run_next(plan, position, replace(context, record=result.record), result, recordings)
+        position = len(plan.steps) if following is None or step.key == last else following
     return result
 
 
-def _run_next(plan: Plan, position: int, context: StepContext, result: RunResult) -> int | None:
-    """Run the step at `position`, note in `result` what came of it, and return where to go on; None at the end."""
-    step = plan.steps[position]
-    try:
+@dataclass(slots=True)
+class _Ran:
+    """What a step gave or was recorded to have given; `would` is what it would have done outside."""
+
+    outcome: Outcome | None = None
+    reused: bool = False
+    would: Record | None = None
+
+
+def _run_recorded(step: PlannedStep, context: StepContext, recordings: Recordings | None) -> _Ran:
+    if recordings is None or step.effect is Effect.PURE:
         outcome = run_step(step, context)
+        return _Ran(outcome, would=_would(outcome))
+    key = step.recording_key(context.payload, context.steps, context.files)
+    found = recordings.find(key)
+    if step.effect is Effect.EXTERNAL:
+        # What it would do is told in any case; what came back when it was done is there for the steps behind it.
+        outcome = run_step(step, context)
+        return _Ran(outcome if found is None else found.outcome(), found is not None, _would(outcome))
+    if found is not None:
+        return _Ran(found.outcome(), reused=True)
+    outcome = run_step(step, context)
+    if isinstance(outcome, Done) and outcome.goto is None:
+        recordings.keep(key, outcome)
+    return _Ran(outcome)
+
+
+def _would(outcome: Outcome) -> Record | None:
+    said = outcome.output if isinstance(outcome, Done) else {}
+    return {key: value for key, value in said.items() if key.startswith("would_")} or None
+
+
+def _run_next(
+    plan: Plan, position: int, context: StepContext, result: RunResult, recordings: Recordings | None
+) -> int | None:
+    """Run the step at `position`, note in `result` what came of it, and return where to go on; None at the end."""
+    step, start, calls = plan.steps[position], time.perf_counter(), len(result.calls)
+    ran = _Ran()
+    try:
+        ran = _run_recorded(step, context, recordings)
+        outcome = ran.outcome or Done({})
         following = next_position(plan, position, outcome)
         question = step.asks(outcome, context)
     except LimitReached as limit:
-        result.paused = Snooze(limit.until, limit.reason)
+        result.paused, result.limited = Snooze(limit.until, limit.reason), True
         return None
     except StepError as error:
         question = step.asks_about(error, context)
@@ -208,6 +291,9 @@ def _run_next(plan: Plan, position: int, context: StepContext, result: RunResult
         if question is None:
             result.skipped_errors[step.key] = error
         outcome, following = Done({}), position + 1
+    finally:
+        cost = sum(call.usage.cost for call in result.calls[calls:])
+        result.traces[step.key] = _trace(step, ran, time.perf_counter() - start, cost)
     if isinstance(outcome, (Wait, Snooze)):
         result.paused = outcome
         return None
@@ -218,3 +304,8 @@ def _run_next(plan: Plan, position: int, context: StepContext, result: RunResult
     result.outputs[step.key] = output
     result.record = result.record | output
     return following
+
+
+def _trace(step: PlannedStep, ran: _Ran, seconds: float, cost: float) -> Trace:
+    confidence = ran.outcome.confidence if isinstance(ran.outcome, Done) else None
+    return Trace(step.key, step.name, step.kind, seconds, cost, confidence, ran.reused, ran.would)

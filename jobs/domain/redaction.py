@@ -1,4 +1,4 @@
-"""Leaving fields out of what is kept of a language model's prompts and answers."""
+"""Leaving fields out of what is kept: of a language model's prompts and answers, and of samples made of jobs."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from workflows.domain.calls import ModelCall
+from workflows.domain.fields import FieldType, InputField
 
 REDACTED = "[redacted]"
 #: Values shorter than this are replaced only where they stand by themselves: "7" is in every text.
@@ -72,3 +73,45 @@ def _pattern(texts: set[str]) -> "re.Pattern[str] | None":
         for text in sorted(texts, key=len, reverse=True)
     ]
     return re.compile("|".join(parts), re.IGNORECASE) if parts else None
+
+
+#: What stands in for a redacted value that a workflow requires, by the type of its field.
+STAND_INS: dict[FieldType, Any] = {
+    FieldType.TEXT: REDACTED,
+    FieldType.INTEGER: 0,
+    FieldType.NUMBER: 0,
+    FieldType.BOOLEAN: False,
+    FieldType.DATE: "2000-01-01",
+    FieldType.DATETIME: "2000-01-01T00:00:00Z",
+    FieldType.EMAIL: "redacted@example.com",
+    FieldType.URL: "https://example.com/redacted",
+    FieldType.LIST: [],
+    FieldType.OBJECT: {},
+}
+
+
+def redact_record(
+    record: Mapping[str, Any], fields: Sequence[InputField], records: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return a record without the values of redacted fields, also where texts of other fields repeat them.
+
+    `records` are where those values are looked for. A field that is required gets something harmless of its type.
+    """
+    hidden = {field.key: field for field in fields if field.redact}
+    if not hidden:
+        return dict(record)
+    pattern = _pattern({text for known in (record, *records) for key in hidden for text in _texts(known.get(key))})
+    kept = {key: _cleaned(value, frozenset(hidden), pattern) for key, value in record.items() if key not in hidden}
+    return kept | {key: _stand_in(field) for key, field in hidden.items() if key in record and field.required}
+
+
+def _stand_in(field: InputField) -> Any:
+    return field.choices[0] if field.choices else STAND_INS.get(field.type)
+
+
+def _cleaned(value: Any, hidden: frozenset[str], pattern: "re.Pattern[str] | None") -> Any:
+    if isinstance(value, Mapping):
+        return {key: _cleaned(part, hidden, pattern) for key, part in value.items() if key not in hidden}
+    if isinstance(value, list):
+        return [_cleaned(part, hidden, pattern) for part in value]
+    return pattern.sub(REDACTED, value) if pattern is not None and isinstance(value, str) else value

@@ -9,6 +9,7 @@ from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
 from jobs.models.reviews import Review
+from jobs.models.test_runs import Trial, TrialItem
 
 __all__ = [
     "Attempt",
@@ -34,5 +35,7 @@ __all__ = [
     "Review",
     "StepPace",
     "StepRun",
+    "Trial",
+    "TrialItem",
     "WorkerLease",
 ]

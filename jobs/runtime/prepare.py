@@ -44,11 +44,11 @@ def prepare(job: ClaimedJob, *, lease_id: int = 0) -> Task | Report:
         return Report(job=job, position=job.position, at=utcnow(), ending=ending)
     policies = (job_policy, plan.retry_policy, queue_policy)
     files = _files(job) if plan.needs_files else ()
-    connections = _connections(job.tenant_id)
+    connections = connections_for(job.tenant_id)
     return Task(
         job,
         plan,
-        _tenant(job.tenant_id),
+        tenant_for(job.tenant_id),
         queue,
         policies,
         connections=connections,
@@ -70,12 +70,14 @@ def _queue(queue_id: int) -> tuple[str, RetryPolicy | None]:
 
 
 @remember(seconds=5)
-def _connections(tenant_id: int) -> dict[str, Connection]:
+def connections_for(tenant_id: int) -> dict[str, Connection]:
+    """Return the tenant's connections by slug, at most five seconds old."""
     return connections_of(tenant_id)
 
 
 @remember(seconds=5)
-def _tenant(tenant_id: int) -> dict[str, Any]:
+def tenant_for(tenant_id: int) -> dict[str, Any]:
+    """Return what steps see of their tenant, at most five seconds old."""
     tenant = Tenant.objects.get(pk=tenant_id)
     return {
         "id": str(tenant.uid),

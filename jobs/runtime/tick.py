@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs.models import EngineTick
-from jobs.services import budgets, bulk, intake, leases, rescue
+from jobs.services import budgets, bulk, intake, leases, rescue, trials
 from jobs.services.joins import resume_joins
 from jobs.services.llm import prune_llm
 from jobs.services.review_effects import apply_due_reviews
@@ -39,6 +39,7 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         fields["woken"] = rescue.wake_queues_with_work(now=now)
         bulk.continue_stale(now=now)
         intake.continue_stale(now=now)
+        trials.continue_due(now=now)
     if now.second == 0:
         prune_idempotency_keys(now=now)
         leases.prune_leases(before=now - KEEP_LEASES)

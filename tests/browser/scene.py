@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
-from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun
+from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun, Trial
 from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
@@ -20,9 +20,10 @@ from tests.factories import (
     make_llm_usage,
     make_queue,
     make_review,
+    make_trial,
     make_workflow,
 )
-from workflows.models import Sample, Workflow
+from workflows.models import Sample, Step, Workflow
 
 RECEIPT_FIELDS = [
     {"key": "text", "label": "Receipt text", "required": True},
@@ -75,6 +76,7 @@ class Scene:
     running: Job
     waiting: Job
     reviews: list[Review]
+    trial: Trial
 
 
 def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
@@ -120,7 +122,33 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         running=_running(receipts, now, lease.pk),
         waiting=_waiting(tickets, now),
         reviews=ask(receipts, tickets, now),
+        trial=try_draft(receipts, cast),
     )
+
+
+def try_draft(workflow: Workflow, cast: Cast) -> Trial:
+    """Change the draft so that some samples come out better and one worse, and test it."""
+    step = Step.objects.get(version__draft_of=workflow, key="post")
+    step.config = {"function": "echo", "params": {"date": "2019-01-15"}}
+    step.save()
+    read = (
+        ("Blue Anchor Stores Ltd", "15/01/2019", 193.0, "2019-01-15"),
+        ("Ojc Marketing Sdn Bhd", "2019-01-15", 48.6, "2019-01-15"),
+        ("Gardenia Bakeries", "2018-03-02", 22.3, "2018-03-02"),
+        ("Popular Book Co.", "02.03.2018", 17.5, None),
+        ("Restoran Wan Sheng", "15 Jan 2019", 9.9, "2019-01-15"),
+    )
+    for number, (company, date, total, right) in enumerate(read, start=1):
+        text = RECEIPT.replace("BLUE ANCHOR STORES LTD", company.upper()).replace("193.00", f"{total:.2f}")
+        Sample.objects.create(
+            workflow=workflow,
+            name=f"{company}, {number}",
+            input={"text": text, "company": company, "date": date, "total": total},
+            expected=None if right is None else {"company": company, "date": right},
+            origin="pasted",
+            created_by=cast.editor,
+        )
+    return make_trial(workflow, workflow.samples.order_by("pk"), created_at=utcnow(), created_by=cast.editor)
 
 
 def _connections(cast: Cast, now: datetime) -> None:

@@ -95,6 +95,8 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
     operator, editor, empty = scene.cast.operator.username, scene.cast.editor.username, "operator@empty.test"
     action, lane = BulkAction.objects.get(), Lane.objects.filter(tenant=scene.cast.tenant).first()
     mailbox, message = Mailbox.objects.get(), InboundMessage.objects.last()
+    sample = scene.receipts.samples.last()
+    assert sample is not None
     assert lane is not None
     assert message is not None
     return {
@@ -139,6 +141,16 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "workflows": (editor, "/admin/workflows/workflow/"),
         "workflows-empty": (empty, "/admin/workflows/workflow/"),
         "workflow": (editor, f"/admin/workflows/workflow/{scene.receipts.pk}/change/"),
+        "tests": (editor, "/admin/build/receipts/test/"),
+        "tests-empty": (editor, "/admin/build/tickets/test/"),
+        "tests-viewer": (scene.cast.viewer.username, "/admin/build/receipts/test/"),
+        "test-samples-paste": (editor, "/admin/build/receipts/test/samples/add/"),
+        "test-samples-form": (editor, "/admin/build/receipts/test/samples/add/?way=form"),
+        "test-samples-upload": (editor, "/admin/build/receipts/test/samples/add/?way=upload"),
+        "test-samples-jobs": (editor, "/admin/build/receipts/test/samples/add/?way=jobs"),
+        "test-sample": (editor, f"/admin/build/receipts/test/samples/{sample.pk}/"),
+        "test-run": (editor, f"/admin/build/receipts/test/{scene.trial.uid}/"),
+        "test-run-broken": (editor, f"/admin/build/receipts/test/{scene.trial.uid}/?show=broken"),
         "connections": (editor, "/admin/tenants/connection/"),
         "connections-empty": ("editor@empty.test", "/admin/tenants/connection/"),
         "connection-kinds": (editor, "/admin/tenants/connection/add/"),

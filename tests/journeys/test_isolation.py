@@ -42,6 +42,8 @@ from jobs.models import (
     Mailbox,
     Queue,
     StepRun,
+    Trial,
+    TrialItem,
     WorkerLease,
 )
 from jobs.services.intake import receive_list
@@ -59,6 +61,7 @@ from tests.factories import (
     make_llm_call,
     make_llm_usage,
     make_review,
+    make_trial,
     make_user,
     make_workflow,
 )
@@ -99,6 +102,8 @@ TENANT_PATHS = {
     "jobs.ImportedRow": "workflow__tenant",
     "jobs.ImportProblem": "list_import__tenant",
     "jobs.Join": "job__tenant",
+    "jobs.Trial": "tenant",
+    "jobs.TrialItem": "trial__tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -135,6 +140,9 @@ class Belongings:
     file: File
     key: str
     mailbox_key: str
+    trial: Trial
+    item: TrialItem
+    sample: Sample
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,9 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     )
     file.key = default_storage.save(f"isolation/{file.uid}", ContentFile(slug.encode()))
     file.save()
-    Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
+    sample = Sample.objects.create(workflow=workflow, name=slug, input={"text": slug})
+    trial = make_trial(workflow, [sample], note=slug, source=slug)
+    item = trial.items.get()
     DraftChange.objects.create(workflow=workflow, at=NOW, by=cast.owner, text=slug)
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
     waiting = make_job(workflow, State.WAITING, **told)
@@ -230,7 +240,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     ]
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
-    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key)
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample)
 
 
 def furnish_import(workflow: Workflow, slug: str, state: ImportState) -> ListImport:
@@ -284,13 +294,20 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
-        case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
-            return [{"slug": of.workflow.slug}]
+        case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (not more or "/test" in route.text):
+            return [values_of_workflow(route, of)]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
             # One is deleted on the way.
             which = "try" if route.text.endswith("/test") else "llm"
             return [{"slug": f"{which}-{of.workflow.slug}"}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
+
+
+def values_of_workflow(route: Route, of: Belongings) -> dict[str, str]:
+    """Return what to put into a route of a workflow, or of its samples and tests."""
+    pk = of.sample.pk if "/samples/" in route.text else of.item.pk
+    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk)}
+    return {name: values[name] for name in route.parameters}
 
 
 def shared_values(route: Route) -> list[dict[str, str]] | None:

@@ -98,7 +98,9 @@ class Spawner(StepKind[SpawnConfig]):
 
     def dry_run(self, context: StepContext) -> Outcome:
         payloads = list(self._payloads(context))
-        return Done({"spawned": len(payloads), "would_spawn": payloads[:10]})
+        # Steps behind it may read what a join gives: of jobs that are not made there are no results.
+        joined: dict[str, Any] = {"children": []} if self.config.join else {}
+        return Done({"spawned": len(payloads), "would_spawn": payloads[:10]} | joined)
 
     def output_schema(self) -> dict[str, Any]:
         properties: dict[str, Any] = {
