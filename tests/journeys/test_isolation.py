@@ -65,7 +65,7 @@ from tests.factories import (
     make_user,
     make_workflow,
 )
-from workflows.models import DraftChange, Sample, Workflow
+from workflows.models import DraftChange, Release, Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
 WORD = "zqx-classified"
@@ -83,6 +83,7 @@ TENANT_PATHS = {
     "workflows.Step": "version__workflow__tenant",
     "workflows.Sample": "workflow__tenant",
     "workflows.DraftChange": "workflow__tenant",
+    "workflows.Release": "workflow__tenant",
     "jobs.Job": "tenant",
     "jobs.Attempt": "job__tenant",
     "jobs.StepRun": "job__tenant",
@@ -203,6 +204,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     trial = make_trial(workflow, [sample], note=slug, source=slug)
     item = trial.items.get()
     DraftChange.objects.create(workflow=workflow, at=NOW, by=cast.owner, text=slug)
+    Release.objects.create(workflow=workflow, kind="published", version=workflow.live_version, at=NOW, reason=slug)
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
     waiting = make_job(workflow, State.WAITING, **told)
     review = make_review(waiting, title=slug, proposal={"text": slug}, shown={"text": slug})
