@@ -2,6 +2,6 @@
 
 from django.urls import URLPattern
 
-from jobs.admin import trials
+from jobs.admin import trials, versions
 
-urlpatterns: list[URLPattern] = [*trials.urlpatterns]
+urlpatterns: list[URLPattern] = [*trials.urlpatterns, *versions.urlpatterns]

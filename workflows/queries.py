@@ -1,11 +1,12 @@
 """Questions about workflows."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 from zlib import crc32
 
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from pydantic import ValidationError
 
 from taskflow.lib.cache import remember
@@ -13,6 +14,8 @@ from workflows.domain.connection_names import connections_in
 from workflows.domain.fields import InputField, read_fields
 from workflows.kinds.registry import KINDS
 from workflows.models import Step, Workflow, WorkflowVersion
+
+DRAFT = "draft"
 
 
 class WorkflowNotFound(Exception):
@@ -69,6 +72,19 @@ def get_live(tenant_id: int, slug: str) -> LiveVersion:
 
 def _as_live(workflow: Workflow, version: WorkflowVersion) -> LiveVersion:
     return LiveVersion(workflow.pk, version.pk, version.number or 0, workflow.queue, read_fields(version.fields))
+
+
+def find_version(workflow: Workflow, name: str) -> WorkflowVersion | None:
+    """Return the version of a workflow that is called "3" or "draft", or None."""
+    versions = workflow.versions.select_related("workflow", "published_by")
+    if name == DRAFT:
+        return versions.filter(draft_of=workflow).first()
+    return versions.filter(number=int(name)).first() if re.fullmatch(r"\d{1,9}", name, re.ASCII) else None
+
+
+def next_number(workflow: Workflow) -> int:
+    """Return the number that the workflow's next version gets."""
+    return (workflow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
 
 
 def list_connection_uses(tenant_id: int, slug: str) -> list[str]:

@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Max
-
 from taskflow.lib.db import in_transaction
 from workflows.domain.definition import DefinitionError, Problem
 from workflows.models import Release, Step, Workflow, WorkflowVersion
+from workflows.queries import next_number
 from workflows.services.files import definition_of
 from workflows.services.releases import EVERYBODY, SHARES, copy_step, point
 
@@ -53,10 +52,9 @@ def _publish(
     if draft is None:
         raise DefinitionError([Problem("", "there is no draft to publish")])
     definition_of(draft)
-    last = workflow.versions.aggregate(last=Max("number"))["last"] or 0
     version = WorkflowVersion.objects.create(
         workflow=workflow,
-        number=last + 1,
+        number=next_number(workflow),
         fields=draft.fields,
         retry_policy=draft.retry_policy,
         timeout=draft.timeout,
