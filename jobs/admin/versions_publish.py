@@ -6,10 +6,11 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from jobs.admin.diff_wording import view_of
 from jobs.admin.versions_common import get_workflow
+from jobs.models import Trial
 from jobs.services.gate import gate_of, start_gate_run
 from jobs.services.publishing import (
     LONGEST_REASON,
@@ -119,11 +120,6 @@ def _test(request: HttpRequest, workflow: Workflow) -> HttpResponse:
     return HttpResponseRedirect(reverse("publish", args=[workflow.slug]))
 
 
-def _run_url(workflow: Workflow, run: Any) -> str:
-    """Return the address of a test's page, where there are such pages."""
-    if run is None:
-        return ""
-    try:
-        return reverse("trial", args=[workflow.slug, run.uid])
-    except NoReverseMatch:
-        return ""
+def _run_url(workflow: Workflow, run: Trial | None) -> str:
+    """Return the address of the test's page."""
+    return reverse("test_run", args=[workflow.slug, run.uid]) if run is not None else ""

@@ -240,4 +240,4 @@ def _before(request: Request) -> int | None:
 
 
 def _instant(moment: datetime | None) -> str | None:
-    return moment and moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

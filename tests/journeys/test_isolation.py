@@ -302,10 +302,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"slug": of.workflow.slug, "uid": str(of.trial.uid)}]
         case ["slug", "uid", "pk"] if "/test/" in route.text:
             return [{"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(of.item.pk)}]
-        case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
-            return [{"slug": of.workflow.slug}]
-        case ["slug", "number"] if route.text.startswith("api/v1/workflows/"):
-            return [{"slug": of.workflow.slug, "number": "1"}]
+        case ["slug"] | ["slug", "number"] if route.text.startswith(WORKFLOW_SLUGS):
+            return [{name: {"slug": of.workflow.slug, "number": "1"}[name] for name in route.parameters}]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
             # One is deleted on the way.
             which = "try" if route.text.endswith("/test") else "llm"

@@ -20,7 +20,8 @@ STEP = {
 @pytest.fixture
 def flow(acme: Cast) -> Workflow:
     workflow = make_workflow(acme.tenant, "letters", steps=[STEP], version={"fields": [{"key": "text"}]})
-    make_version(workflow, number=2, steps=[STEP], notes="second", gate={"status": "passed"}, published_by=acme.editor)
+    told = {"notes": "second", "gate": {"status": "passed"}, "published_by": acme.editor}
+    make_version(workflow, number=2, steps=[STEP], fields=[{"key": "text"}], **told)
     return workflow
 
 
