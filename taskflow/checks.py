@@ -15,6 +15,7 @@ from django.db import connections
 
 from taskflow.lib.sealing import is_key
 from tenants.services.environment import environment_problems
+from workflows.services.keeping import versions_are_kept
 
 BROKER_SCHEMES = ("filesystem", "redis", "rediss")
 POSITIVE = (
@@ -155,3 +156,16 @@ def check_characters(app_configs: Any, databases: Sequence[str] | None, **kwargs
         if found != "utf8mb4":
             hint = "While it is empty: ALTER DATABASE name CHARACTER SET utf8mb4."
             yield error(11, f"The database's character set is {found}, which cannot keep every text.", hint)
+
+
+@register(Tags.database)
+def check_versions_are_kept(app_configs: Any, databases: Sequence[str] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """W014: published versions that only our own code protects."""
+    for alias in databases or []:
+        if versions_are_kept(connections[alias]):
+            continue
+        hint = (
+            "Run manage.py migrate. Where the server keeps a binary log, its user needs a right for that first: "
+            "SET GLOBAL log_bin_trust_function_creators = 1 (or run migrate once as a user with SUPER)."
+        )
+        yield warning(14, "The triggers that keep published versions from being changed are not there.", hint)

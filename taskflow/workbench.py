@@ -2,8 +2,13 @@
 
 from django.urls import URLPattern
 
-from jobs.admin import trials
+from jobs.admin import trials, versions
 from workflows.admin import builder, conditions
 
 # A slug is the last that an address is taken for.
-urlpatterns: list[URLPattern] = [*conditions.urlpatterns, *trials.urlpatterns, *builder.urlpatterns]
+urlpatterns: list[URLPattern] = [
+    *conditions.urlpatterns,
+    *trials.urlpatterns,
+    *versions.urlpatterns,
+    *builder.urlpatterns,
+]

@@ -102,6 +102,7 @@ def make_version(
         row = Step(version=version, position=position, **{"key": key, "name": key.title()} | step)
         Step.objects.bulk_create([row])
     if number is not None:
+        version.seal()
         workflow.live_version = version
         workflow.save(update_fields=["live_version"])
     return version

@@ -1,5 +1,6 @@
 """Workflow definitions: what a PM edits, and the numbered snapshots that jobs run."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -40,6 +41,9 @@ class Workflow(models.Model):
     next_share = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="Percent of new jobs that run the next version instead of the live one."
     )
+    dissolving = models.BooleanField(
+        default=False, editable=False, help_text="It is being deleted whole, and only so may its versions go."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = TenantScopedQuerySet.as_manager()
@@ -65,7 +69,7 @@ class VersionQuerySet(models.QuerySet["WorkflowVersion"]):
 
 
 class StepQuerySet(models.QuerySet["Step"]):
-    """Steps, of which only a draft's change. `bulk_create` is how a version is published with its steps."""
+    """Steps, of which only a draft's change. A version that is just being published gets its own by `bulk_create`."""
 
     def update(self, **kwargs: Any) -> int:
         _refuse_if(self.filter(version__number__isnull=False).exists())
@@ -74,6 +78,12 @@ class StepQuerySet(models.QuerySet["Step"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         _refuse_if(self.filter(version__number__isnull=False).exists())
         return super().delete()
+
+    def bulk_create(self, objs: Iterable["Step"], *args: Any, **kwargs: Any) -> list["Step"]:
+        steps = list(objs)
+        versions = {step.version_id for step in steps}
+        _refuse_if(WorkflowVersion.objects.filter(pk__in=versions, sealed=True).exists())
+        return super().bulk_create(steps, *args, **kwargs)
 
 
 def _refuse_if(published: bool) -> None:
@@ -87,7 +97,11 @@ def delete_too(collector: Collector, field: models.ForeignKey[Any, Any], objects
 
 
 class WorkflowVersion(models.Model):
-    """A snapshot of fields, policies and steps: the one editable draft (number is null), or published and immutable."""
+    """A snapshot of fields, policies and steps: the one editable draft (number is null), or published and immutable.
+
+    A version is published in one transaction: its row, its steps, and last its seal, which the database's own triggers
+    keep (workflows.services.keeping): neither the row nor its steps change after that, by whatever way.
+    """
 
     workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(null=True, blank=True, editable=False)
@@ -102,6 +116,7 @@ class WorkflowVersion(models.Model):
     edited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
     )
+    sealed = models.BooleanField(default=False, editable=False, help_text="Published with all its steps.")
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     published_by = models.ForeignKey(
@@ -118,6 +133,9 @@ class WorkflowVersion(models.Model):
                 | models.Q(number__isnull=False, draft_of__isnull=True, published_at__isnull=False),
                 name="version_draft_or_published",
             ),
+            models.CheckConstraint(
+                condition=models.Q(sealed=False) | models.Q(number__isnull=False), name="version_sealed_is_published"
+            ),
         )
 
     def __str__(self) -> str:
@@ -132,6 +150,11 @@ class WorkflowVersion(models.Model):
         """Delete a draft. Raises Immutable for a published version."""
         _refuse_if(_is_published(self.pk))
         return super().delete(*args, **kwargs)
+
+    def seal(self) -> None:
+        """Say that the version has all its steps; belongs in the transaction that publishes it."""
+        WorkflowVersion._base_manager.filter(pk=self.pk, number__isnull=False).update(sealed=True)
+        self.sealed = True
 
 
 def _is_published(version_id: int | None) -> bool:
@@ -215,3 +238,38 @@ class DraftChange(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Release(models.Model):
+    """One line of what happened to the versions new jobs run: what was chosen, by whom, and what held before.
+
+    `version` is what new jobs run since then, or `share` percent of them, beside `live`; the `was_` fields are what an
+    undo goes back to.
+    """
+
+    class Kind(models.TextChoices):
+        """What somebody did."""
+
+        PUBLISHED = "published"
+        SHARED = "shared"
+        ENDED = "ended"
+        ROLLED_BACK = "rolled_back"
+        UNDONE = "undone"
+
+    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="releases")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    version = models.ForeignKey(WorkflowVersion, models.CASCADE, null=True, related_name="+")
+    share = models.PositiveSmallIntegerField(default=100)
+    was_live = models.ForeignKey(WorkflowVersion, models.CASCADE, null=True, related_name="+")
+    was_next = models.ForeignKey(WorkflowVersion, models.CASCADE, null=True, related_name="+")
+    was_share = models.PositiveSmallIntegerField(default=0)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    actor = models.CharField(max_length=100, blank=True, default="", help_text="A name where it was no user: a key.")
+    reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.kind

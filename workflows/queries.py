@@ -1,9 +1,12 @@
 """Questions about workflows."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
+from zlib import crc32
 
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from pydantic import ValidationError
 
 from taskflow.lib.cache import remember
@@ -15,6 +18,7 @@ from workflows.models import DraftChange, Step, Workflow, WorkflowVersion
 
 #: A list of edits ends here; nobody reads further back.
 MOST_CHANGES = 100
+DRAFT = "draft"
 
 
 class WorkflowNotFound(Exception):
@@ -27,13 +31,27 @@ class NotPublished(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LiveVersion:
-    """What a submitted job needs to know of its workflow. `queue` is a queue's slug."""
+    """What a submitted job needs to know of its workflow. `queue` is a queue's slug.
+
+    While a release goes on, `share` percent of new jobs run the `next` version instead.
+    """
 
     workflow_id: int
     version_id: int
     number: int
     queue: str
     fields: tuple[InputField, ...]
+    next: "LiveVersion | None" = None
+    share: int = 0
+
+    def chosen_for(self, uid: UUID) -> "LiveVersion":
+        """Return the version for the job of this id: the same at every call, and of many ids `share` percent the next.
+
+        Raising the share leaves every id with the next version that had it before.
+        """
+        if self.next is None or crc32(uid.bytes) % 100 >= self.share:
+            return self
+        return self.next
 
 
 @remember(seconds=1)
@@ -42,18 +60,43 @@ def get_live(tenant_id: int, slug: str) -> LiveVersion:
 
     Raises WorkflowNotFound or NotPublished.
     """
-    found = Workflow.objects.filter(tenant_id=tenant_id, slug=slug, active=True).select_related("live_version").first()
+    rows = Workflow.objects.filter(tenant_id=tenant_id, slug=slug, active=True)
+    found = rows.select_related("live_version", "next_version").first()
     if found is None:
         raise WorkflowNotFound(f"There is no workflow '{slug}'.")
     version = found.live_version
     if version is None or version.number is None:
         raise NotPublished(f"The workflow '{slug}' is not published yet.")
-    return LiveVersion(found.pk, version.pk, version.number, found.queue, read_fields(version.fields))
+    live, coming = _as_live(found, version), found.next_version
+    if coming is None or not found.next_share:
+        return live
+    return replace(live, next=_as_live(found, coming), share=found.next_share)
+
+
+def _as_live(workflow: Workflow, version: WorkflowVersion) -> LiveVersion:
+    return LiveVersion(workflow.pk, version.pk, version.number or 0, workflow.queue, read_fields(version.fields))
+
+
+def find_version(workflow: Workflow, name: str) -> WorkflowVersion | None:
+    """Return the version of a workflow that is called "3" or "draft", or None."""
+    versions = workflow.versions.select_related("workflow", "published_by")
+    if name == DRAFT:
+        return versions.filter(draft_of=workflow).first()
+    return versions.filter(number=int(name)).first() if re.fullmatch(r"\d{1,9}", name, re.ASCII) else None
+
+
+def next_number(workflow: Workflow) -> int:
+    """Return the number that the workflow's next version gets."""
+    return (workflow.versions.aggregate(last=Max("number"))["last"] or 0) + 1
 
 
 def list_connection_uses(tenant_id: int, slug: str) -> list[str]:
     """Return the steps of drafts and live versions that name the tenant's connection `slug`, in words for people."""
-    current = Q(version__draft_of__isnull=False) | Q(version=F("version__workflow__live_version"))
+    current = (
+        Q(version__draft_of__isnull=False)
+        | Q(version=F("version__workflow__live_version"))
+        | Q(version=F("version__workflow__next_version"))
+    )
     rows = Step.objects.filter(current, version__workflow__tenant=tenant_id).select_related("version__workflow")
     return [
         f"step '{step.key}' of {step.version.workflow.slug} ({_which(step)})"
@@ -72,7 +115,9 @@ def typed_config(kind: str, config: Any) -> Any:
 
 def _which(step: Step) -> str:
     number = step.version.number
-    return "draft" if number is None else f"version {number}, live"
+    if number is None:
+        return "draft"
+    return f"version {number}, {'live' if step.version_id == step.version.workflow.live_version_id else 'released'}"
 
 
 def content_of(version: WorkflowVersion) -> DraftContent:

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from jobs.admin.bulk_wording import describe, progress_of
+from jobs.admin.bulk_wording import describe, progress_of, skipped_of
 from jobs.admin.job_filters import read_filters
-from jobs.domain.job_filter import BULK_KINDS, JobFilter
+from jobs.domain.job_filter import LIST_KINDS, JobFilter
 from jobs.models import BulkAction, Job
 from jobs.services.bulk import COUNT_LIMIT, expected, start_bulk_action, stop_bulk_action
 from taskflow.lib.clock import utcnow
@@ -57,7 +57,7 @@ class BulkActionAdmin(TenantScopedAdmin):
     def start_view(self, request: HttpRequest, tenant: Tenant) -> HttpResponse:
         """Say what the action would do; do it once that is confirmed."""
         kind = request.POST.get("kind", "")
-        if kind not in BULK_KINDS:
+        if kind not in LIST_KINDS:
             raise Http404(f"There is no bulk action '{kind}'.")
         wanted, problems = _read_selection(request.POST, tenant)
         if problems:
@@ -85,6 +85,7 @@ class BulkActionAdmin(TenantScopedAdmin):
             part="parts/bulk_progress",
             action=action,
             progress=progress_of(action),
+            reasons=skipped_of(action),
             back=_list_of(action),
             may_stop=allowed(request, Permission.ACT_ON_JOBS, action.tenant_id),
         )

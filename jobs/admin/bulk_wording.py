@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from jobs.models import BulkAction
 
-VERBS = {"retry": "Retry", "requeue": "Requeue", "cancel": "Cancel"}
+VERBS = {"retry": "Retry", "requeue": "Requeue", "cancel": "Cancel", "rerun": "Run again", "move": "Move"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,19 @@ class Progress:
 
 def describe(action: BulkAction) -> str:
     """Say what an action does: "Retry failed, dead jobs"."""
-    wanted = action.filters["wanted"]
+    wanted, version = action.filters["wanted"], action.filters.get("version")
+    target = f" {'to' if action.kind == 'move' else 'on'} version {version}" if version else ""
     if wanted["ids"] is not None:
         count = len(wanted["ids"])
-        return f"{VERBS[action.kind]} {count} selected job{'' if count == 1 else 's'}"
+        return f"{VERBS[action.kind]} {count} selected job{'' if count == 1 else 's'}{target}"
     states = ", ".join(state.lower() for state in wanted["states"])
-    return f"{VERBS[action.kind]} {states + ' ' if states else ''}jobs"
+    return f"{VERBS[action.kind]} {states + ' ' if states else ''}jobs{target}"
+
+
+def skipped_of(action: BulkAction) -> list[tuple[int, str]]:
+    """Return why jobs were left alone, the most frequent reason first."""
+    counts = action.filters.get("skipped", {})
+    return sorted(((count, reason) for reason, count in counts.items()), reverse=True)
 
 
 def progress_of(action: BulkAction) -> Progress:

@@ -31,6 +31,8 @@ WORDS: dict[str, tuple[str, str, str]] = {
     EventKind.DECIDED: ("A reviewer decided", "how_to_reg", ""),
     EventKind.UNDONE: ("The decision was undone", "undo", "warn"),
     EventKind.ESCALATED: ("The review is overdue", "notification_important", "warn"),
+    EventKind.MOVED: ("Moved to another version before it began", "swap_horiz", ""),
+    EventKind.RERUN: ("Run again on another version, as a new job", "published_with_changes", "run"),
     EventKind.LEASE_LOST: ("A late worker was turned away", "do_not_disturb_on", "warn"),
 }
 LABELS = {
@@ -47,6 +49,9 @@ LABELS = {
     "comment": "Comment",
     "role": "For the role",
     "due": "Due",
+    "version": "Version",
+    "before": "Before",
+    "job": "Job",
 }
 
 

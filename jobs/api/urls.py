@@ -14,6 +14,7 @@ from jobs.api.imports import (
 from jobs.api.inbound import InboundMailView
 from jobs.api.queues import PauseView, QueuesView, ResumeView
 from jobs.api.reviews import ClaimView, DecideView, ReleaseView, ReviewsView, ReviewView, UndoView
+from jobs.api.versions import PublishView, RollbackView, VersionsView, VersionView
 from jobs.api.views import BulkView, CancelView, JobsView, JobView, RetryView
 
 urlpatterns = [
@@ -36,6 +37,10 @@ urlpatterns = [
     path("reviews/<uuid:uid>/decide", DecideView.as_view(), name="review-decide"),
     path("reviews/<uuid:uid>/undo", UndoView.as_view(), name="review-undo"),
     path("inbound-mail/<str:key>", InboundMailView.as_view(), name="inbound-mail"),
+    path("workflows/<slug:slug>/versions", VersionsView.as_view(), name="workflow-versions"),
+    path("workflows/<slug:slug>/versions/<int:number>", VersionView.as_view(), name="workflow-version"),
+    path("workflows/<slug:slug>/publish", PublishView.as_view(), name="workflow-publish"),
+    path("workflows/<slug:slug>/rollback", RollbackView.as_view(), name="workflow-rollback"),
     path("admin/queues", QueuesView.as_view(), name="queues"),
     path("admin/queues/<slug:slug>/pause", PauseView.as_view(), name="queue-pause"),
     path("admin/queues/<slug:slug>/resume", ResumeView.as_view(), name="queue-resume"),

@@ -4,14 +4,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from jobs.domain.states import RETRYABLE, State
+from jobs.domain.states import FINAL, RETRYABLE, State
 
 #: What a bulk action may be, and the states it can change.
 BULK_KINDS: dict[str, frozenset[State]] = {
     "retry": RETRYABLE,
     "requeue": frozenset({State.DEAD}),
     "cancel": frozenset({State.PENDING, State.SCHEDULED, State.RUNNING, State.WAITING}),
+    "rerun": FINAL,
+    "move": frozenset({State.PENDING, State.SCHEDULED}),
 }
+#: Those that may be chosen for any jobs of a list; the others belong to one workflow and one of its versions.
+LIST_KINDS = ("retry", "requeue", "cancel", "rerun")
 
 
 @dataclass(frozen=True, slots=True)

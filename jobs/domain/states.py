@@ -69,6 +69,8 @@ class EventKind(StrEnum):
     DECIDED = "decided"
     UNDONE = "undone"
     ESCALATED = "escalated"
+    MOVED = "moved"
+    RERUN = "rerun"
 
 
 class AttemptOutcome(StrEnum):

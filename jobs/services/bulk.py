@@ -1,5 +1,7 @@
 """A change to many jobs in the background: kept as a row, worked through in chunks, taken up again if a worker dies."""
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,10 +12,12 @@ from jobs.domain.job_filter import BULK_KINDS, JobFilter
 from jobs.models import BulkAction, Job
 from jobs.queries.job_pages import count_up_to, last_id, list_ids
 from jobs.services.control import NotCancellableError, NotRetryableError, cancel_job, retry_job
+from jobs.services.versioning import LeftAlone, move_job, rerun_job
 from taskflow.lib import wake
 from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import emit
 from tenants.models import Tenant
+from workflows.models import WorkflowVersion
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -24,19 +28,35 @@ TASK = "jobs.work_bulk_action"
 STALE = timedelta(seconds=15)
 #: Counting stops here; a larger action says "more than" and shows its progress by ids.
 COUNT_LIMIT = 10_000
+#: Why a job is left alone whose state changed while the action was on its way.
+MOVED_ON = "had moved on to another state"
 
 
-def start_bulk_action(*, tenant: Tenant, kind: str, wanted: JobFilter, user: "User", now: datetime) -> BulkAction:
+def start_bulk_action(
+    *,
+    tenant: Tenant,
+    kind: str,
+    wanted: JobFilter,
+    user: "User",
+    now: datetime,
+    version: WorkflowVersion | None = None,
+) -> BulkAction:
     """Store an action on every job of `tenant` that is there now and matches `wanted`, and send it on its way.
 
-    Raises ValueError for a `kind` that is not one of BULK_KINDS.
+    Jobs are moved to, or run again on, `version`; without one, on the live version of their workflow. Raises ValueError
+    for a `kind` that is not one of BULK_KINDS.
     """
     if kind not in BULK_KINDS:
         raise ValueError(f"There is no bulk action '{kind}'. Known: {', '.join(BULK_KINDS)}.")
     action = BulkAction.objects.create(
         tenant=tenant,
         kind=kind,
-        filters={"wanted": wanted.to_json(), "expected": expected(tenant_id=tenant.pk, kind=kind, wanted=wanted)},
+        filters={
+            "wanted": wanted.to_json(),
+            "expected": expected(tenant_id=tenant.pk, kind=kind, wanted=wanted),
+            "version_id": version and version.pk,
+            "version": version and version.number,
+        },
         end_id=last_id(),
         created_by=user,
         created_at=now,
@@ -100,14 +120,16 @@ def _work_chunk(action: BulkAction, now: datetime) -> bool:
     if row is None:
         return False
     jobs = _next_jobs(row)
-    actor = str(action.created_by or "")[:100]
-    changed = sum(_change(row.kind, job, actor, now) for job in jobs)
+    change = _changer(row, str(row.created_by or "")[:100], now)
+    reasons = Counter(map(change, jobs))
+    changed = reasons.pop("", 0)
     done = len(jobs) < CHUNK
     BulkAction.objects.filter(pk=row.pk).update(
         last_id=jobs[-1].pk if jobs else row.end_id,
         seen=F("seen") + len(jobs),
         changed=F("changed") + changed,
         skipped=F("skipped") + len(jobs) - changed,
+        filters=row.filters | {"skipped": dict(reasons + Counter(row.filters.get("skipped", {})))},
         worked_at=now,
         finished_at=now if done else None,
     )
@@ -123,13 +145,30 @@ def _next_jobs(action: BulkAction) -> list[Job]:
         return []
     left = Q(pk__lte=action.end_id)
     ids = list_ids(action.tenant_id, wanted.in_states(states), after=action.last_id, size=CHUNK, extra=left)
-    return list(Job.objects.filter(pk__in=ids).order_by("pk"))
+    return list(Job.objects.filter(pk__in=ids).select_related("workflow__live_version").order_by("pk"))
 
 
-def _change(kind: str, job: Job, actor: str, now: datetime) -> bool:
-    change = cancel_job if kind == "cancel" else retry_job
-    try:
-        change(job=job, actor=actor, now=now)
-    except (NotCancellableError, NotRetryableError):
-        return False
-    return True
+def _changer(action: BulkAction, actor: str, now: datetime) -> Callable[[Job], str]:
+    """Return what is done to one job: it says why the job was left alone, or nothing."""
+    version_id = action.filters.get("version_id")
+    version = WorkflowVersion.objects.filter(pk=version_id).first() if version_id else None
+
+    def change(job: Job) -> str:
+        try:
+            if action.kind in ("move", "rerun"):
+                _reversion(action.kind, job, version or job.workflow.live_version, actor, now)
+            else:
+                (cancel_job if action.kind == "cancel" else retry_job)(job=job, actor=actor, now=now)
+        except (NotCancellableError, NotRetryableError):
+            return MOVED_ON
+        except LeftAlone as reason:
+            return str(reason)
+        return ""
+
+    return change
+
+
+def _reversion(kind: str, job: Job, version: WorkflowVersion | None, actor: str, now: datetime) -> None:
+    if version is None or version.workflow_id != job.workflow_id:
+        raise LeftAlone("have a workflow without that version")
+    (move_job if kind == "move" else rerun_job)(job=job, version=version, actor=actor, now=now)

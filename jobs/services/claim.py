@@ -227,7 +227,7 @@ def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:
     resumed = {job.id: job for job in jobs if job.position > 0}
     if not resumed:
         return
-    begun = _begun([job.id for job in resumed.values() if job.run_number > 1])
+    begun = positions_begun([job.id for job in resumed.values() if job.run_number > 1])
     rows = StepRun.objects.filter(job_id__in=resumed).order_by("position", "run_number")
     for run in rows.only("job_id", "position", "run_number", "step_key", "output"):
         later = begun[run.job_id][run.run_number - 1 :]
@@ -235,7 +235,7 @@ def _load_outputs(jobs: Sequence[ClaimedJob]) -> None:
             resumed[run.job_id].outputs[run.step_key] = run.output or {}
 
 
-def _begun(job_ids: Sequence[int]) -> dict[int, list[int]]:
+def positions_begun(job_ids: Sequence[int]) -> dict[int, list[int]]:
     """Return at which position each run of these jobs began, from their second run on."""
     found: dict[int, list[int]] = defaultdict(list)
     kinds = [EventKind.RETRIED.value, EventKind.REQUEUED.value]

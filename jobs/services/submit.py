@@ -133,7 +133,20 @@ def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | Submission
         problems.append(("priority", f"Must be between 0 (first) and {LOWEST_PRIORITY} (last)."))
     if problems or queue_id is None:
         return SubmissionError(problems)
-    return _new_row(tenant_id, request, live, queue_id, now)
+    uid = request.uid or new_uid()
+    version = live.chosen_for(uid)
+    if version is not live and not _fits(tenant_id, version, live, request):
+        version = live
+    return _new_row(tenant_id, request, version, queue_id, uid, now)
+
+
+def _fits(tenant_id: int, version: LiveVersion, live: LiveVersion, request: NewJob) -> bool:
+    """Say whether a payload that fits the live version fits one that is only released: no job is lost to a release."""
+    if version.fields == live.fields:
+        return True
+    if check_payload(version.fields, request.payload):
+        return False
+    return not any(_file_problems(tenant_id, version.fields, request))
 
 
 def _file_problems(tenant_id: int, fields: Sequence[InputField], request: NewJob) -> Iterator[tuple[str, str]]:
@@ -145,15 +158,14 @@ def _file_problems(tenant_id: int, fields: Sequence[InputField], request: NewJob
             yield f"payload.{key}", "There is no such file. Send it with the job, as multipart/form-data."
 
 
-def _new_row(tenant_id: int, request: NewJob, live: LiveVersion, queue_id: int, now: datetime) -> Job:
-    uid = request.uid or new_uid()
+def _new_row(tenant_id: int, request: NewJob, version: LiveVersion, queue_id: int, uid: UUID, now: datetime) -> Job:
     due_at = now if request.run_at is None else request.run_at
     later = due_at > now
     return Job(
         uid=uid,
         tenant_id=tenant_id,
-        workflow_id=live.workflow_id,
-        version_id=live.version_id,
+        workflow_id=version.workflow_id,
+        version_id=version.version_id,
         queue_id=queue_id,
         parent_id=request.parent_id,
         state=State.SCHEDULED.value if later else State.PENDING.value,
@@ -167,6 +179,13 @@ def _new_row(tenant_id: int, request: NewJob, live: LiveVersion, queue_id: int, 
         source=request.source,
         created_at=now,
     )
+
+
+def store_jobs(jobs: Sequence[Job], *, now: datetime) -> None:
+    """Store rows that were made whole elsewhere, with their first events; belongs in a transaction."""
+    for queue_id, tenant_id in {(job.queue_id, job.tenant_id) for job in jobs}:
+        ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
+    _store(jobs, {}, now)
 
 
 def _store(jobs: Sequence[Job], files: Mapping[UUID, Sequence[int]], now: datetime) -> None:
@@ -216,7 +235,7 @@ def _database_row(job: Job) -> tuple[object, ...]:
         job.priority,
         database_time(job.due_at),
         database_time(job.wake_at),
-        0,
+        job.position,
         0,
         0,
         0,

@@ -65,7 +65,7 @@ from tests.factories import (
     make_user,
     make_workflow,
 )
-from workflows.models import DraftChange, Sample, Workflow
+from workflows.models import DraftChange, Release, Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
 WORD = "zqx-classified"
@@ -83,6 +83,7 @@ TENANT_PATHS = {
     "workflows.Step": "version__workflow__tenant",
     "workflows.Sample": "workflow__tenant",
     "workflows.DraftChange": "workflow__tenant",
+    "workflows.Release": "workflow__tenant",
     "jobs.Job": "tenant",
     "jobs.Attempt": "job__tenant",
     "jobs.StepRun": "job__tenant",
@@ -203,6 +204,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     trial = make_trial(workflow, [sample], note=slug, source=slug)
     item = trial.items.get()
     DraftChange.objects.create(workflow=workflow, at=NOW, by=cast.owner, text=slug)
+    Release.objects.create(workflow=workflow, kind="published", version=workflow.live_version, at=NOW, reason=slug)
     wanted = {"wanted": {"workflow_id": workflow.pk, "ids": [job.pk]}, "expected": 1}
     waiting = make_job(workflow, State.WAITING, **told)
     review = make_review(waiting, title=slug, proposal={"text": slug}, shown={"text": slug})
@@ -294,7 +296,9 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
-        case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (not more or "/test" in route.text):
+        case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (
+            not more or "/test" in route.text or more == ["number"]
+        ):
             return [values_of_workflow(route, of)]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
             # One is deleted on the way.
@@ -306,7 +310,7 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
 def values_of_workflow(route: Route, of: Belongings) -> dict[str, str]:
     """Return what to put into a route of a workflow, or of its samples and tests."""
     pk = of.sample.pk if "/samples/" in route.text else of.item.pk
-    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk)}
+    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk), "number": "1"}
     return {name: values[name] for name in route.parameters}
 
 

@@ -1,19 +1,17 @@
 """Workflow files: taking them in as drafts, and giving them out."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from taskflow.lib.db import in_transaction
 from tenants.models import Tenant
-from tenants.services.connections import connection_slugs
-from workflows.domain.connection_names import connections_in
 from workflows.domain.definition import Definition, DefinitionError, StepDefinition, read_steps
 from workflows.domain.drafts import DraftContent
 from workflows.domain.yamlfile import dump_yaml
 from workflows.models import Sample, Step, Workflow, WorkflowVersion
-from workflows.queries import content_of, typed_config
+from workflows.queries import content_of
 from workflows.services.checking import check_definition
+from workflows.services.naming import missing_connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +49,7 @@ def _import(tenant: Tenant, definition: Definition) -> Imported:
     if definition.samples is not None:
         _write_samples(workflow, definition)
     publishable = not _says_the_same(workflow, definition)
-    return Imported(workflow, created, publishable, tuple(_missing_connections(tenant, definition)))
-
-
-def _missing_connections(tenant: Tenant, definition: Definition) -> Iterator[str]:
-    """Say which connections the steps name that are not there. They may come later, so that is no error."""
-    there = connection_slugs(tenant.pk)
-    for step in definition.steps:
-        for _, slug in connections_in(typed_config(step.kind, step.config)):
-            if slug not in there:
-                yield f"Step '{step.key}' names the connection '{slug}', which '{tenant.slug}' does not have yet."
+    return Imported(workflow, created, publishable, tuple(missing_connections(tenant, definition)))
 
 
 def write_draft(workflow: Workflow, definition: Definition) -> WorkflowVersion:
