@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import ResolverMatch
 
 from taskflow.lib.telemetry import bind
 from tenants.models import Tenant
@@ -31,7 +31,7 @@ class CurrentTenant:
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
         """Choose or look up the tenant, in the admin and for people who are logged in only."""
         match = request.resolver_match
-        if match is None or not _is_admin(request) or not request.user.is_authenticated:
+        if match is None or not _is_admin(match) or not request.user.is_authenticated:
             return None
         if request.method == "GET" and PARAMETER in request.GET:
             return _choose(request)
@@ -40,9 +40,9 @@ class CurrentTenant:
         return None
 
 
-def _is_admin(request: HttpRequest) -> bool:
+def _is_admin(match: ResolverMatch) -> bool:
     """Say whether this is a page of the admin; the pages of workflows stand beside Django's own, not among them."""
-    return request.path.startswith(reverse("admin:index"))
+    return "admin" in match.app_names or match.route.startswith("admin/")
 
 
 def _choose(request: HttpRequest) -> HttpResponse:

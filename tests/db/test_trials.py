@@ -116,7 +116,10 @@ def test_a_workflow_without_a_live_version_is_held_to_what_is_expected() -> None
 
 
 def test_one_step_is_tried_with_what_the_live_version_gave_before_it() -> None:
-    steps = [ECHO | {"key": "first", "config": echo_with(a=1)}, {"key": "second", "kind": "transform"}]
+    steps: list[dict[str, Any]] = [
+        ECHO | {"key": "first", "config": echo_with(a=1)},
+        {"key": "second", "kind": "transform"},
+    ]
     workflow = make_workflow(steps=[steps[0], steps[1] | {"config": plus(1)}])
     (sample,) = with_samples(workflow, [{"n": 1}], {"b": 3, "a": 1})
     first = Step.objects.get(version__draft_of=workflow, key="first")
