@@ -241,6 +241,8 @@ MAX_LIST_UNPACKED_BYTES = env.int("MAX_LIST_UNPACKED_BYTES", default=300 * 1024 
 #: CIDR blocks, addresses and host names that outgoing calls may reach besides the public internet.
 OUTGOING_HTTP_ALLOW = env.list("OUTGOING_HTTP_ALLOW", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+# The form of a step with many labels and words has more controls than Django's 1,000.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 # The deployment's own language model: the connection `default` of every tenant that has none of that name.
 LLM_KIND = env.str("LLM_KIND", default="openai")

@@ -133,7 +133,7 @@
         join.addEventListener("change", () => { state.join = join.value; store(); });
         view.append(element("div", { class: "tff-join" }, join));
       }
-      if (!state.rows.length) { view.append(element("p", { class: "tff-always" }, area.value.trim() === "true" ? "Always." : "No condition yet.")); }
+      if (!state.rows.length) { view.append(element("p", { class: "tff-always" }, area.value.trim() === "true" ? "Always." : "No condition.")); }
       const rows = element("div", { class: "tff-tests" });
       state.rows.forEach((row, index) => {
         const name = `${label}, row ${index + 1}`;
@@ -165,7 +165,7 @@
     });
     const asRows = (data) => {
       state = shown(data);
-      if (!state.rows.length && !area.value.trim()) { state.rows.push(blank()); }
+      if (!state.rows.length && !area.value.trim() && "required" in editor.dataset) { state.rows.push(blank()); }
       view.hidden = false;
       area.hidden = true;
       button.textContent = "Write it as an expression";

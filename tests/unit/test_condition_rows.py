@@ -166,10 +166,16 @@ def test_the_expression_holds_when_the_rows_do(tries, join):
         ("lower(payload.text).contains('card')", "payload.text contains card"),
         ('record.a != null && record.b in ["x", "y"]', "record.a has a value and record.b is one of x, y"),
         ("true", "always"),
+        ("payload.x > -5.5 && payload.y < 1e-7", "payload.x is more than -5.5 and payload.y is less than 1e-07"),
+        ("!(payload.x in [1, 'a'])", "payload.x is not one of 1, a"),
+        ("(payload.x)", "payload.x is true"),
+        ("record.x in [false, 5]", "record.x is one of False, 5"),
     ],
 )
 def test_what_people_write_is_shown_as_rows(source, words):
-    assert in_words(rows_of(source), {}) == words
+    rows = rows_of(source)
+    assert in_words(rows, {}) == words
+    assert rows_of(expression_of(rows)) == rows
 
 
 @pytest.mark.parametrize(
@@ -197,6 +203,23 @@ def test_what_people_write_is_shown_as_rows(source, words):
         "payload.x in [null]",
         "payload.flag != true",
         "[1] == payload.x",
+        "[1 2] == payload.x",
+        "lower(true).contains('x')",
+        "lower(payload.x).size() == 1",
+        "payload.x.contains('x')",
+        "lower(payload.x).contains(payload.y)",
+        "'x' in ['x']",
+        "payload.x in payload.y",
+        "number(payload.x) == 5",
+        "null in payload.x",
+        "number(payload.x) > 'a'",
+        "lower(payload.x) > 5",
+        "has(payload.x) && record.y == 1",
+        "!(payload.x in [1] || payload.y)",
+        "!(payload.x > 5)",
+        "!has(payload.x)",
+        "true == payload.x",
+        "lower(payload.x) == 'a'",
     ],
 )
 def test_what_rows_cannot_say_stays_an_expression(source):

@@ -142,6 +142,25 @@ def test_rows_come_in_the_order_of_the_page_whatever_they_are_called():
     assert [field["name"] for field in read("transform", **values)["fields"]] == ["n7", "0", "n2"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "condition"),
+    [
+        ("", "typed"),
+        ("{", "typed"),
+        ("5", "typed"),
+        ('{"rows": [{"field": "record.a", "test": "contains", "value": "BIG"}]}',
+         'record.a != null && lower(record.a).contains("big")'),
+        ('{"rows": [{"field": "record.a", "test": "one_of", "value": ["x", 5]}]}', 'record.a in ["x", 5]'),
+        ('{"rows": [{"field": "record.a", "test": "true"}, {"field": "record.b", "test": "more", "value": null}]}',
+         "record.a == true && record.b == "),
+        ('{"rows": [5]}', "typed"),
+    ],
+)  # fmt: skip
+def test_a_condition_by_rows_goes_before_the_expression_and_is_never_lost(rows, condition):
+    found = read("route", config__routes__0__when="typed", config__routes__0__when__rows=rows)
+    assert found["routes"] == [{"when": condition}]
+
+
 def test_names_that_are_missing_or_doubled_lose_nothing():
     values = {}
     for number, (name, value) in enumerate([("a", "1"), ("a", "2"), ("", "3"), ("", "")]):

@@ -94,17 +94,17 @@ def unknown_variables(definition: Definition | Mapping[str, Any]) -> list[Proble
     config itself expects to be missing sometimes (`has`, `|default`) are none of these problems.
     """
     data = _data(definition)
-    steps = read_steps(data)
     payload = {field.key for field in _fields(data) if field.role is Role.INPUT}
+    before: list[_Output] = []
     problems = []
-    for index, step in steps:
+    for index, step in read_steps(data):
         runner = _runner(step)
-        before = [_output(each, _runner(each)) for each in _before([one for _, one in steps], step.key)]
         own = _output(step, runner)
         for place, one in ((f"steps.{index}.config", runner), (f"steps.{index}.review", _gate(step))):
             if one is not None:
                 known = _Known(payload, [*before, own] if one.builds_on_itself else before, own)
                 problems += [Problem(f"{place}.{each.field}", text) for each, text in known.wrong(one.readings)]
+        before += [own] if step.enabled else []
     return problems
 
 

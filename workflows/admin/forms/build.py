@@ -129,16 +129,16 @@ class Builder:
         values = mapping(value)
         tag = as_text(values.get(control.tag)) or control.variants[0][0]
         self.problems.skip(place, tag)
-        inner = self.model(control.model(tag), name, place, {k: v for k, v in values.items() if k != control.tag})
+        inner = self._variant(control.model(tag), name, place, {k: v for k, v in values.items() if k != control.tag})
         node = Node("variant", name, text=tag, children=[inner], problems=self.problems.at(place))
         node.options = [(each, title) for each, title, _ in control.variants]
-        node.extra = {"tag": f"{name}.{control.tag}", "key": key, "help": control.model(tag).help}
+        node.extra = {"tag": f"{name}.{control.tag}", "key": key}
         for each, _, model in control.variants:
-            self._template(f"{key}:{each}", lambda slot, model=model: self._variant(model, slot))
+            self._template(f"{key}:{each}", lambda slot, model=model: self._variant(model, slot, SLOT, {}))
         return node
 
-    def _variant(self, model: ModelSpec, slot: str) -> Node:
-        node = self.model(model, slot, SLOT, {})
+    def _variant(self, model: ModelSpec, name: str, place: str, data: Mapping[str, Any]) -> Node:
+        node = self.model(model, name, place, data)
         node.extra["help"] = model.help
         return node
 

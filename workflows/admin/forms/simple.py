@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tenants.domain.connections import LLM_KINDS
 from workflows.admin.conditions import rows_data
 from workflows.admin.forms.context import EditorContext
 from workflows.admin.forms.nodes import Node, as_text, duration
@@ -66,7 +67,9 @@ def _names(control: Text, marker: Names, name: str, text: str, context: EditorCo
     options = context.names(marker.what, marker.kinds)
     if not options and marker.what != "later_step":
         return Node("line", name, text=text, extra={"none_of": marker.what})
-    blank = {"later_step": "The next step", "person": "Anybody"}.get(marker.what, "–")
+    blank = {"later_step": "The next step", "person": "Anybody", "connection": "None"}.get(marker.what, "–")
+    if marker.kinds and set(marker.kinds) <= set(LLM_KINDS):
+        blank = "The usual one"
     optional = control.nullable or control.may_be_empty
     return _choice(name, text, options, nullable=optional or not text, blank=blank)
 
