@@ -140,7 +140,6 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "list-upload": (operator, "/admin/jobs/listimport/of/receipts/"),
         "workflows": (editor, "/admin/workflows/workflow/"),
         "workflows-empty": (empty, "/admin/workflows/workflow/"),
-        "workflow": (editor, f"/admin/workflows/workflow/{scene.receipts.pk}/change/"),
         "builder": (editor, "/admin/build/sort-tickets/"),
         "builder-step": (editor, "/admin/build/sort-tickets/?step=route"),
         "builder-fields": (editor, "/admin/build/sort-tickets/?panel=fields"),
