@@ -1,6 +1,6 @@
 """A small world to look at: a tenant with two workflows, jobs in every state with their stories, queues and workers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,11 @@ from tests.factories import (
     make_trial,
     make_workflow,
 )
+from workflows.domain.drafts import DraftStep
 from workflows.models import Sample, Step, Workflow
+from workflows.queries import content_of, get_draft
+from workflows.services.drafting import add_step, save_step
+from workflows.services.gallery import get_starter, install_starter
 
 RECEIPT_FIELDS = [
     {"key": "text", "label": "Receipt text", "required": True},
@@ -112,6 +116,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     failed = failed_job(receipts, now)
     _mail(tickets, now)
     _connections(cast, now)
+    _draft(cast, now)
     return Scene(
         cast=cast,
         receipts=receipts,
@@ -149,6 +154,24 @@ def try_draft(workflow: Workflow, cast: Cast) -> Trial:
             created_by=cast.editor,
         )
     return make_trial(workflow, workflow.samples.order_by("pk"), created_at=utcnow(), created_by=cast.editor)
+
+
+def _draft(cast: Cast, now: datetime) -> None:
+    """Make a workflow whose draft two people changed, with mistakes in it."""
+    starter = get_starter("support-tickets")
+    sort = install_starter(
+        tenant=cast.tenant, starter=starter, slug="sort-tickets", name="Sort tickets", now=now, user=cast.editor
+    ).workflow
+    told = DraftStep("tell", "Tell the customer", "notify")
+    add_step(workflow=sort, step=told, revision=0, by=cast.owner, now=now - timedelta(minutes=9))
+    draft = get_draft(sort)
+    assert draft is not None
+    route = content_of(draft).step("route")
+    routes = [dict(route.config["routes"][0], goto="tel"), *route.config["routes"][1:]]
+    wrong = replace(route, config={**route.config, "routes": routes})
+    save_step(
+        workflow=sort, key="route", step=wrong, revision=draft.revision, by=cast.editor, now=now - timedelta(minutes=2)
+    )
 
 
 def _connections(cast: Cast, now: datetime) -> None:

@@ -27,7 +27,10 @@ class WorkflowAdmin(TenantScopedAdmin):
     list_filter = (("tenant", ScopedRelatedFilter),)
     list_select_related = ("live_version", "tenant")
     search_fields = ("name", "slug", "label_plural")
-    empty_hint = _("A workflow says what happens to each item. Begin with one of the gallery, or with nothing.")
+    empty_hint = _(
+        "A workflow says what happens to each item. Begin with one of the gallery, with nothing, or with a YAML file:"
+    )
+    empty_command = "python manage.py workflow import FILE.yaml --tenant SLUG --publish"
     empty_template = "taskflow/parts/no_workflows.html"
 
     @admin.display(description=_("Live version"))

@@ -71,20 +71,18 @@ def unrouted_labels(definition: Definition) -> list[Problem]:
     for index, step in enumerate(definition.steps):
         if not step.enabled:
             continue
-        config = _config(step)
-        if isinstance(config, ClassifyConfig) and not config.many:
-            names = [label.name for label in config.labels]
-            labels[f"steps.{step.key}.{config.field}"] = labels[f"record.{config.field}"] = names
-        elif isinstance(config, RouteConfig):
-            problems += _route_problems(f"steps.{index}.config", config, labels)
+        try:
+            runner = make_runner(step.kind, step.config)
+        except ConfigError:
+            continue
+        if isinstance(runner.config, RouteConfig):
+            problems += _route_problems(f"steps.{index}.config", runner.config, labels)
+        for name in runner.output_schema().get("properties", {}):
+            labels.pop(f"record.{name}", None)
+        if isinstance(runner.config, ClassifyConfig) and not runner.config.many:
+            names = [label.name for label in runner.config.labels]
+            labels[f"steps.{step.key}.{runner.config.field}"] = labels[f"record.{runner.config.field}"] = names
     return problems
-
-
-def _config(step: StepDefinition) -> object:
-    try:
-        return make_runner(step.kind, step.config).config
-    except ConfigError:
-        return None
 
 
 def _route_problems(place: str, config: RouteConfig, labels: Mapping[str, list[str]]) -> Iterator[Problem]:
@@ -125,12 +123,7 @@ def _compared(config: RouteConfig, labels: Mapping[str, list[str]]) -> dict[str,
 
 def _occurrences(texts: list[str], words: list[str]) -> Iterator[int]:
     for start in range(len(texts) - len(words) + 1):
-        follows = texts[start + len(words)] if start + len(words) < len(texts) else ""
-        if (
-            texts[start : start + len(words)] == words
-            and follows not in {".", "["}
-            and texts[start - 1 : start] != ["."]
-        ):
+        if texts[start : start + len(words)] == words and texts[max(start - 1, 0) : start] != ["."]:
             yield start
 
 
