@@ -20,6 +20,7 @@ from jobs.runtime.process import WorkerProcess, is_stopping
 from jobs.runtime.units import Unit
 from jobs.runtime.writing import Writer, surely
 from jobs.services.claim import Claimant, claim_jobs
+from jobs.services.trial_turns import make_room
 from jobs.services.wake import clear_wake, wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.db import is_away
@@ -55,7 +56,7 @@ class Drain:
         self._next_watch = time.monotonic() + WATCH_SECONDS
         self._next_cancel = time.monotonic() + CANCEL_SECONDS
         self._stop_at: float | None = None
-        self._more = False
+        self._more = self._leaving = False
         self._claimant = Claimant(process.lease.pk, process.label, self._expect)
 
     def run(self) -> int:
@@ -82,14 +83,15 @@ class Drain:
             self._lose_everything()
         if is_stopping():
             return self._stop()
-        if time.monotonic() >= self._ends_at and not self._begin_slice():
+        if time.monotonic() >= self._ends_at and not self._leaving and not self._begin_slice():
             return False
         claimed = self._may_claim() and self._claim()
         return claimed or bool(self.units)
 
     def _may_claim(self) -> bool:
-        now = time.monotonic()
-        return self._free() > 0 and not self._engaged() and now >= self._next_claim and self.process.trusted
+        if self._leaving or time.monotonic() < self._next_claim:
+            return False
+        return self._free() > 0 and not self._engaged() and self.process.trusted
 
     def _engaged(self) -> bool:
         """Say whether nothing may be started beside what runs: chunks of quick jobs alone, or one that killed a worker.
@@ -112,9 +114,15 @@ class Drain:
         return [since + task.job.expected for since, task in running if task is not None]
 
     def _begin_slice(self) -> bool:
-        """Decide what follows a slice: leave, or, while slow jobs still run, serve the queue that waits longest."""
+        """Decide what follows a slice: leave, or, while slow jobs still run, serve the queue that waits longest.
+
+        Jobs that overlap would keep the process for good: for a test run whose turn it is, no more are started.
+        """
         if not self.units:
             return False
+        self._leaving = surely(lambda: make_room(pool=self._pool(), slots=self.process.slots, now=utcnow()))
+        if self._leaving:
+            return True
         waiting = Queue.objects.filter(pool=self._pool(), wake__woken_at__isnull=False, paused_at__isnull=True).exclude(
             pk=self.queue_id
         )

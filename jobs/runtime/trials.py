@@ -28,7 +28,7 @@ from workflows.models import WorkflowVersion
 from workflows.runtime import get_plan, plan_of
 
 SLICE_SECONDS = 10.0
-#: Where live work is due, a slice is short: the process is soon there for that too.
+#: Where only live work of the same tenant is due, a slice is short: the process is soon there for that too.
 SHORT_SLICE_SECONDS = 1.0
 #: A run whose turn it is not asks again after so many seconds.
 YIELD_SECONDS = 1.0
@@ -147,7 +147,9 @@ class Slice:
 
     def _fill(self) -> bool:
         """Start items where there is room and it is the run's turn; False when nothing may be started any more."""
-        over = time.monotonic() - self._begun > (SHORT_SLICE_SECONDS if self.standing.busy else self._seconds)
+        # Against other tenants the lane's time decides; the own live work is in the same lane.
+        own_work = self.standing.busy and not self.standing.turn.charged
+        over = time.monotonic() - self._begun > (SHORT_SLICE_SECONDS if own_work else self._seconds)
         if self._until is not None or over or is_stopping() or not self._is_our_turn():
             return False
         quick = self._pace is not None and self._pace < QUICK_SECONDS

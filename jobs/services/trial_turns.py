@@ -6,18 +6,21 @@ while others waited. The lane's row is locked before the run's, as everywhere.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from jobs.domain.fairness import LaneShare, charge
-from jobs.domain.trials import Turn, turn_of
+from jobs.domain.trials import TrialState, Turn, turn_of
 from jobs.models import Lane, Queue, Trial, WorkerLease
 from jobs.services import claim_sql as sql
 from jobs.services.submit import ensure_lane
+from jobs.services.trials import HINT_EXPIRES, hint
 
 PAUSED = "The queue is paused."
+#: A run that nobody served for so long has room made for it; so many are asked at once.
+WAITED, MOST_ASKED = timedelta(seconds=2), 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,24 @@ def standing_of(*, trial: Trial, queue: Queue, slots: int, now: datetime) -> Sta
     waited = (now - (trial.served_at or trial.created_at)).total_seconds()
     free = any(each.id != own.id for each in due) and has_free_slots(queue.pool, besides=slots)
     return Standing(turn_of(own, due, free_slots=free, waited=waited), busy=True, most=most)
+
+
+def make_room(*, pool: str, slots: int, now: datetime) -> bool:
+    """Say whether a process that is busy with live work should end that, for a test run whose turn it is.
+
+    One process makes room for a run, and tells the run's next worker so: itself, as it is free first.
+    """
+    waiting = Trial.objects.filter(state=TrialState.RUNNING.value, worked_at=None, due_at__lte=now + HINT_EXPIRES)
+    for trial in waiting.select_related("workflow").order_by("due_at")[:MOST_ASKED]:
+        queue = queue_of(trial)
+        waited = now - (trial.served_at or trial.created_at)
+        if queue.pool != pool or waited < WAITED:
+            continue
+        its_turn = standing_of(trial=trial, queue=queue, slots=slots, now=now).turn.runs
+        if its_turn and Trial.objects.filter(pk=trial.pk, due_at=trial.due_at).update(due_at=now + HINT_EXPIRES):
+            hint(trial)
+            return True
+    return False
 
 
 def queue_of(trial: Trial) -> Queue:
