@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from jobs.admin.diff_wording import view_of
+from jobs.admin.diff_wording import place_in_words, view_of
 from jobs.admin.versions_common import get_workflow
 from jobs.models import Trial
 from jobs.services.gate import gate_of, start_gate_run
@@ -58,7 +58,7 @@ def publish_view(_page: Any, request: HttpRequest, tenant: Tenant, slug: str) ->
     form = PublishForm(request.POST if request.method == "POST" else None, initial={"share": 100})
     if form.is_valid() and (done := _publish(request, workflow, form)) is not None:
         return done
-    gate = gate_of(workflow, now=utcnow())
+    gate, findings = gate_of(workflow, now=utcnow()), findings_of(workflow)
     live = workflow.live_version
     changes = workflow.draft_changes.filter(version=None).select_related("by").order_by("-pk")[: MOST_CHANGES + 1]
     return render_page(
@@ -70,7 +70,8 @@ def publish_view(_page: Any, request: HttpRequest, tenant: Tenant, slug: str) ->
         draft=draft,
         form=form,
         shares=[(share, str(form["share"].value()) == str(share)) for share in SHARES],
-        findings=findings_of(workflow),
+        findings=findings,
+        mistakes=[(place_in_words(workflow, draft, each.place), each.message) for each in findings.mistakes],
         gate=gate,
         gate_open=gate.status in OPEN,
         gate_words=WORDS[gate.status],

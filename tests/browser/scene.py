@@ -10,6 +10,7 @@ from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, M
 from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
+from tests.browser.scene_versions import add_versions
 from tests.factories import (
     Cast,
     make_connection,
@@ -117,6 +118,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     _mail(tickets, now)
     _connections(cast, now)
     _draft(cast, now)
+    add_versions(cast, now)
     return Scene(
         cast=cast,
         receipts=receipts,

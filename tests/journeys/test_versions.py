@@ -107,7 +107,7 @@ def test_the_golden_samples_can_be_tested_from_the_page(editor: Client, workflow
 @pytest.mark.parametrize(
     ("changes", "mistake"),
     [
-        ({"config": {"fields": []}}, "config.fields"),
+        ({"config": {"fields": []}}, "<strong>Step &#x27;Sort it&#x27; · Fields</strong>"),
         ({"review": {"confidence_below": 0.5, "assign_to": "nobody"}}, "is no member of"),
         ({"kind": "spawn", "config": {"workflow": "gone", "payload": {"a": "b"}}}, "there is no workflow"),
         (
