@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Job
+from jobs.queries.matching import first_id_since, last_id, matching
+from jobs.queries.value_pages import Finder, Place
 
 PAGE_SIZE = 50
 NO_MORE = Q()
+__all__ = ["first_id_since", "last_id", "matching"]
 ALL_STATES = tuple(state.value for state in State)
 #: How many ids are looked through before more of them are; beyond these, all that is left.
 STRETCHES = (4_000, 32_000, 256_000)
-#: How far the order of ids and that of creation times may differ.
-MARGIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,6 @@ class JobPage:
     jobs: list[Job]
     older: int | None
     newer: int | None
-
-
-def matching(tenant_id: int, wanted: JobFilter) -> QuerySet[Job]:
-    """Return the jobs of a tenant that `wanted` describes, in no order."""
-    jobs: QuerySet[Job] = Job.objects.for_tenant(tenant_id)
-    simple = {"workflow_id": wanted.workflow_id, "queue_id": wanted.queue_id, "correlation_id": wanted.correlation_id}
-    jobs = jobs.filter(**{name: value for name, value in simple.items() if value})
-    if wanted.ids is not None:
-        jobs = jobs.filter(pk__in=wanted.ids)
-    if wanted.states:
-        jobs = jobs.filter(state__in=wanted.states)
-    if wanted.created_from is not None:
-        jobs = jobs.filter(created_at__gte=wanted.created_from, pk__gte=first_id_since(wanted.created_from - MARGIN))
-    if wanted.created_to is not None:
-        jobs = jobs.filter(created_at__lt=wanted.created_to, pk__lte=first_id_since(wanted.created_to + MARGIN))
-    return jobs
 
 
 def get_page(
@@ -61,6 +45,8 @@ def get_page(
 
 def count_up_to(tenant_id: int, wanted: JobFilter, limit: int) -> int:
     """Count the jobs that `wanted` describes, and stop at `limit`: what is counted costs as much as what is shown."""
+    if wanted.values:
+        return len(list_ids(tenant_id, wanted, size=limit))
     return matching(tenant_id, wanted).order_by()[:limit].count()
 
 
@@ -78,30 +64,6 @@ def count_states(tenant_id: int, wanted: JobFilter, *, limit: int) -> dict[str, 
         return dict(cursor.fetchall())
 
 
-def first_id_since(moment: datetime) -> int:
-    """Return the id of the first job created at `moment` or later; one above the last where there is none.
-
-    Ids grow with time, and the creation time has no index: a search by halves over the primary key replaces one.
-    Transactions that race give ids a little out of order, so callers leave a margin and compare the times as well.
-    """
-    ends = Job.objects.aggregate(low=Min("pk"), high=Max("pk"))
-    low, high = ends["low"] or 0, (ends["high"] or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = Job.objects.filter(pk__gte=middle).order_by("pk").values_list("pk", "created_at").first()
-        if row is None or row[1] >= moment:
-            high = middle
-        else:
-            low = row[0] + 1
-    return low
-
-
-def last_id() -> int:
-    """Return the highest id of any job; 0 where there is none."""
-    highest = Job.objects.aggregate(high=Max("pk"))["high"]
-    return int(highest or 0)
-
-
 def list_ids(
     tenant_id: int,
     wanted: JobFilter,
@@ -110,13 +72,20 @@ def list_ids(
     after: int | None = None,
     size: int = PAGE_SIZE,
     extra: Q = NO_MORE,
+    bounded: bool = False,
 ) -> list[int]:
     """Return up to `size` ids next to the cursor, nearest first; `extra` holds conditions beyond the filter's.
 
+    What a value must contain is looked for in all jobs, or, `bounded`, in the nearest of them.
+
     They are collected in stretches that grow until there are enough: MariaDB does not use the bound of a cursor where
     an equality on the same index will do, and then reads everything between the newest job and the cursor. A stretch
-    that ends on both sides leaves it no such choice.
+    that ends on both sides leaves it no such choice. Raises NotIndexed where a value is asked for that has no index.
     """
+    if wanted.values:
+        place = Place(after if after is not None else before) if (after or before) is not None else None
+        found_by_value = Finder(tenant_id, wanted, extra, bounded=bounded).find(place, onwards=after is None, size=size)
+        return [each.job_id for each in found_by_value]
     jobs = matching(tenant_id, wanted).filter(extra)
     older = after is None
     found: list[int] = []

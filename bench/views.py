@@ -1,0 +1,211 @@
+"""Server time of a workflow's list by what its jobs hold, with 1,000,000 jobs on MariaDB, beside the list of all.
+
+`DATABASE_URL=mysql://... python -m bench.views [JOBS]` fills a database of its own beside the one given (dropped first
+and afterwards), asks for each page through Django's test client in this process, and writes median and 95th percentile.
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import django
+
+from bench.admin_lists import BATCH, fresh_database
+from bench.results import table, write_section
+
+NAME = "taskflow_bench_admin"
+ROUNDS = 20
+LIMIT_MS = 500
+FIELDS = [
+    {"key": "text", "required": True},
+    {"key": "label", "role": "output", "in_list": True},
+    {"key": "customer", "role": "output", "in_list": True},
+    {"key": "total", "type": "number", "role": "output", "in_list": True},
+    {"key": "language", "role": "output", "in_list": True},
+]
+#: 0.002 % of the jobs are a complaint, 30 % a refund; half are in English; totals and customers are spread evenly.
+SEED = """
+INSERT INTO jobs_job (uid, tenant_id, workflow_id, version_id, queue_id, state, priority, due_at, position,
+  attempts, failures, crashes, run_number, payload, result, error_class, correlation_id, traceparent, source,
+  created_at, started_at, finished_at)
+SELECT UUID(), %(tenant)s, %(workflow)s, %(version)s, %(queue)s,
+  ELT(1 + (seq %% 1000 >= 970) + (seq %% 1000 >= 985) + (seq %% 1000 >= 995), 'SUCCEEDED','FAILED', 'DEAD', 'PENDING'),
+  100, at, 3, 1, 0, 0, 1, CONCAT('{"text":"', REPEAT('x', 400), '"}'),
+  CONCAT('{"label":"', IF(seq %% 50000 = 17, 'complaint', IF(CRC32(seq) %% 10 < 3, 'refund', IF(CRC32(seq) %% 10 < 6,
+    'question', 'other'))), '","customer":"C', CRC32(CONCAT('c', seq)) %% 100000, '","total":',
+    (CRC32(CONCAT('t', seq)) %% 1000000) / 100, ',"language":"', IF(CRC32(CONCAT('l', seq)) %% 2, 'en', 'de'), '"}'),
+  '', CONCAT('c-', seq), '', 'bench', at, at, at
+FROM (SELECT seq, '2026-01-01' + INTERVAL seq SECOND AS at FROM seq_{first}_to_{last}) numbers
+"""
+
+
+def main(jobs: int) -> None:
+    given = urlsplit(os.environ["DATABASE_URL"])
+    os.environ["DATABASE_URL"] = urlunsplit(given._replace(path=f"/{NAME}"))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "taskflow.settings"
+    os.environ.setdefault("SECRET_KEY", "bench")
+    os.environ["HTTPS"] = "false"
+    drop = fresh_database(given.hostname or "127.0.0.1", given.port or 3306, given.username or "", given.password or "")
+    django.setup()
+    try:
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        world = make_world()
+        filled = fill(world, jobs)
+        rows = measure(world)
+        export = measure_export(world)
+    finally:
+        drop()
+    head = ["page", "queries", "p50 ms", "p95 ms", "times the list of all"]
+    text = (
+        f"{jobs:,} jobs of one workflow, four indexed fields; server time in ms of {ROUNDS} requests,"
+        f" {time.strftime('%Y-%m-%d')}. Goal: {LIMIT_MS} ms each. {filled} {export}\n\n"
+    )
+    write_section("views", text + table(head, rows))
+    sys.stdout.write(text + table(head, rows) + "\n")
+
+
+def make_world() -> dict[str, int]:
+    """Make a tenant, a workflow with its index, a queue and a user; returns their ids."""
+    from tests.factories import make_cast, make_queue, make_workflow
+
+    acme = make_cast("acme")
+    workflow = make_workflow(acme.tenant, "tickets", version={"fields": FIELDS}, label_plural="Tickets")
+    version = workflow.live_version_id or 0
+    world = {"tenant": acme.tenant.pk, "user": acme.operator.pk, "workflow": workflow.pk, "version": version}
+    return world | {"queue": make_queue("default").pk}
+
+
+def fill(world: dict[str, int], jobs: int) -> str:
+    """Make the jobs, and have their values indexed as a new field's are; says how fast that was."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for first in range(1, jobs + 1, BATCH):
+            last = min(first + BATCH - 1, jobs)
+            cursor.execute(SEED.replace("{first}", str(first)).replace("{last}", str(last)), world)
+        start = time.perf_counter()
+        fields = index(world)
+        took = time.perf_counter() - start
+        cursor.execute("ANALYZE TABLE jobs_job, jobs_jobvalue")
+    return f"Indexing what was there: {jobs * fields / took:,.0f} values/s by one process."
+
+
+def index(world: dict[str, int]) -> int:
+    from jobs.models import IndexedField
+    from jobs.services.indexing import SETTLE, sync_fields, take_field, work_field
+    from taskflow.lib.clock import utcnow
+    from workflows.models import Workflow
+
+    sync_fields(workflow=Workflow.objects.get(pk=world["workflow"]), now=utcnow() - SETTLE * 2)
+    rows = list(IndexedField.objects.all())
+    for row in rows:
+        held = take_field(field_id=row.pk, now=utcnow())
+        while held is not None and work_field(field=held, now=utcnow()):
+            pass
+    return len(rows)
+
+
+def pages(world: dict[str, int]) -> dict[str, str]:
+    """Return the pages to ask for, by what they show."""
+    of = "/admin/jobs/job/of/tickets/?"
+    common, largest = "result.label=refund", "result.total:gte=5000&result.total:lt=7000&sort=-result.total"
+    return {
+        "the list of all": of,
+        "a rare value (20 jobs)": f"{of}result.label=complaint",
+        "a common value (30 %)": f"{of}{common}",
+        "a common value, page 1,000 deep": f"{of}{common}&before={deep(world)}",
+        "two common values (30 % and 50 %)": f"{of}{common}&result.language=en",
+        "a common value and a rare one of another field": f"{of}{common}&result.customer=C77",
+        "two values that no job has together": f"{of}{common}&result.customer=nobody",
+        "a common value, failed or dead (needs attention)": f"{of}{common}&state=attention",
+        "a common value, a state nobody is in": f"{of}{common}&state=waiting",
+        "a range of numbers (20 %)": f"{of}result.total:gte=5000&result.total:lt=7000",
+        "a range of numbers (0.1 %)": f"{of}result.total:gte=9990",
+        "a range of numbers, sorted": f"{of}{largest}",
+        "a range of numbers, sorted, page 1,000 deep": f"{of}{largest}&before={deep_sorted(world)}",
+        "a range of numbers, sorted, and a common value": f"{of}{largest}&{common}",
+        "sorted, and a rare value": f"{of}sort=result.total&result.label=complaint",
+        "is not a common value": f"{of}result.label:not=refund",
+        "is one of two": f"{of}result.label:in=refund,question",
+        "is empty (none is)": f"{of}result.label:empty=true",
+        "contains (looks through 100,000)": f"{of}result.customer:contains=nothing-like-it",
+        "counts per value": f"{of}count=result.label",
+        "counts per value, and a common value": f"{of}count=result.language&{common}",
+        "counts per value of a field with 100,000 values": f"{of}count=result.customer",
+    }
+
+
+def deep(world: dict[str, int]) -> int:
+    """Return the id of a job behind a thousand pages of the common value."""
+    from jobs.domain.view_filter import compile_filter
+    from jobs.queries.value_pages import Finder, Place, Q
+    from jobs.domain.job_filter import JobFilter
+    from zoneinfo import ZoneInfo
+
+    wanted = (compile_filter("result.label", "is", "refund", ZoneInfo("UTC")),)
+    finder = Finder(world["tenant"], JobFilter(workflow_id=world["workflow"], values=wanted), Q())
+    place: Place | None = None
+    for _ in range(10):
+        place = (finder.find(place, onwards=True, size=5_000) or [place])[-1]
+    return place.job_id if place else 1
+
+
+def deep_sorted(world: dict[str, int]) -> str:
+    from jobs.admin.view_state import encode_place
+    from jobs.domain.job_filter import JobFilter
+    from jobs.queries.value_pages import Finder, Place, Q, Sort
+
+    finder = Finder(world["tenant"], JobFilter(workflow_id=world["workflow"]), Q(), sort=Sort("result.total", True))
+    place: Place | None = None
+    for _ in range(10):
+        place = (finder.find(place, onwards=True, size=38_000) or [place])[-1]
+    return encode_place(place) if place else ""
+
+
+def measure(world: dict[str, int]) -> list[list[object]]:
+    """Return the row of each page: queries, median, 95th percentile, and the ratio to the list of all."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get(pk=world["user"]), backend="django.contrib.auth.backends.ModelBackend")
+    rows: list[list[object]] = []
+    beside = 0.0
+    for name, url in pages(world).items():
+
+        def ask(url: str = url) -> None:
+            response = client.get(url)
+            if response.status_code != 200:
+                raise RuntimeError(f"{url}: {response.status_code}")
+
+        took, queries = timed(ask)
+        middle = statistics.median(took)
+        beside = beside or middle
+        late = sorted(took)[int(len(took) * 0.95)]
+        rows.append([name, queries, f"{middle:.0f}", f"{late:.0f}", f"{middle / beside:.1f}"])
+    return rows
+
+
+def timed(ask: Callable[[], None]) -> tuple[list[float], int]:
+    """Return how many milliseconds each request took, and how many statements one needs."""
+    from django.db import connection
+
+    statements: list[str] = []
+
+    def note(execute: object, sql: str, *rest: object) -> object:
+        statements.append(sql)
+        return execute(sql, *rest)  # type: ignore[operator]
+
+    with connection.execute_wrapper(note):
+        ask()
+    took = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        ask()
+        took.append((time.perf_counter() - start) * 1000)
+    return took, len(statements)
