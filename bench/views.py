@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
 
 import django
 
@@ -19,6 +20,7 @@ from bench.results import table, write_section
 NAME = "taskflow_bench_admin"
 ROUNDS = 20
 LIMIT_MS = 500
+MEASURED = 20_000
 FIELDS = [
     {"key": "text", "required": True},
     {"key": "label", "role": "output", "in_list": True},
@@ -49,6 +51,10 @@ def main(jobs: int) -> None:
     os.environ.setdefault("SECRET_KEY", "bench")
     os.environ["HTTPS"] = "false"
     drop = fresh_database(given.hostname or "127.0.0.1", given.port or 3306, given.username or "", given.password or "")
+    from django.conf import settings
+
+    # Files straight from the sources: nothing need be collected for a measurement.
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     django.setup()
     try:
         from django.core.management import call_command
@@ -81,21 +87,25 @@ def make_world() -> dict[str, int]:
 
 
 def fill(world: dict[str, int], jobs: int) -> str:
-    """Make the jobs, and have their values indexed as a new field's are; says how fast that was."""
+    """Make the jobs and their values; says how fast a new field is filled, measured on the first of them."""
     from django.db import connection
 
+    measured = min(jobs, MEASURED)
     with connection.cursor() as cursor:
-        for first in range(1, jobs + 1, BATCH):
-            last = min(first + BATCH - 1, jobs)
-            cursor.execute(SEED.replace("{first}", str(first)).replace("{last}", str(last)), world)
+        cursor.execute(SEED.replace("{first}", "1").replace("{last}", str(measured)), world)
         start = time.perf_counter()
         fields = index(world)
         took = time.perf_counter() - start
+        for first in range(measured + 1, jobs + 1, BATCH):
+            last = min(first + BATCH - 1, jobs)
+            cursor.execute(SEED.replace("{first}", str(first)).replace("{last}", str(last)), world)
+        store_rest()
         cursor.execute("ANALYZE TABLE jobs_job, jobs_jobvalue")
-    return f"Indexing what was there: {jobs * fields / took:,.0f} values/s by one process."
+    return f"Indexing what was there: {measured * fields / took:,.0f} values/s by one process."
 
 
 def index(world: dict[str, int]) -> int:
+    """Have the workflow's fields indexed as they are when a view newly asks for them; returns how many there are."""
     from jobs.models import IndexedField
     from jobs.services.indexing import SETTLE, sync_fields, take_field, work_field
     from taskflow.lib.clock import utcnow
@@ -108,6 +118,25 @@ def index(world: dict[str, int]) -> int:
         while held is not None and work_field(field=held, now=utcnow()):
             pass
     return len(rows)
+
+
+def store_rest() -> None:
+    """Write the values of the jobs that have none, many in a statement."""
+    from django.db import transaction
+    from django.db.models import Max
+
+    from jobs.domain.values import encode
+    from jobs.models import IndexedField, Job, JobValue
+    from jobs.services.values import COLUMNS
+    from taskflow.lib.db import insert_rows
+
+    keys = [(row.pk, row.path.removeprefix("result.")) for row in IndexedField.objects.order_by("pk")]
+    done = JobValue.objects.aggregate(last=Max("job_id"))["last"] or 0
+    while jobs := list(Job.objects.filter(pk__gt=done).order_by("pk").values_list("pk", "result")[:10_000]):
+        rows = [(pk, field, encode(result.get(key))) for pk, result in jobs for field, key in keys]
+        with transaction.atomic():
+            insert_rows(JobValue, COLUMNS, rows)
+        done = jobs[-1][0]
 
 
 def pages(world: dict[str, int]) -> dict[str, str]:
@@ -142,10 +171,11 @@ def pages(world: dict[str, int]) -> dict[str, str]:
 
 def deep(world: dict[str, int]) -> int:
     """Return the id of a job behind a thousand pages of the common value."""
+    from zoneinfo import ZoneInfo
+
+    from jobs.domain.job_filter import JobFilter
     from jobs.domain.view_filter import compile_filter
     from jobs.queries.value_pages import Finder, Place, Q
-    from jobs.domain.job_filter import JobFilter
-    from zoneinfo import ZoneInfo
 
     wanted = (compile_filter("result.label", "is", "refund", ZoneInfo("UTC")),)
     finder = Finder(world["tenant"], JobFilter(workflow_id=world["workflow"], values=wanted), Q())
@@ -156,9 +186,11 @@ def deep(world: dict[str, int]) -> int:
 
 
 def deep_sorted(world: dict[str, int]) -> str:
+    from django.db.models import Q
+
     from jobs.admin.view_state import encode_place
     from jobs.domain.job_filter import JobFilter
-    from jobs.queries.value_pages import Finder, Place, Q, Sort
+    from jobs.queries.value_pages import Finder, Place, Sort
 
     finder = Finder(world["tenant"], JobFilter(workflow_id=world["workflow"]), Q(), sort=Sort("result.total", True))
     place: Place | None = None
@@ -209,3 +241,48 @@ def timed(ask: Callable[[], None]) -> tuple[list[float], int]:
         ask()
         took.append((time.perf_counter() - start) * 1000)
     return took, len(statements)
+
+
+def measure_export(world: dict[str, int]) -> str:
+    """Export half a million rows as CSV in this process, and say how fast that was and what memory it took."""
+    import resource
+
+    from django.contrib.auth.models import User
+
+    from jobs.domain.job_filter import JobFilter
+    from jobs.domain.view_filter import compile_filter
+    from jobs.domain.view_spec import ViewColumn, ViewSpec
+    from jobs.models import JobExport
+    from jobs.runtime.exports import run_export
+    from jobs.services.exports import start_export
+    from taskflow.lib.clock import utcnow
+    from workflows.models import Workflow
+
+    told = []
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for form, value in (("csv", "en"), ("xlsx", "de")):
+        paths = ("result.label", "result.customer", "result.total", "job.created", "job.duration")
+        export = start_export(
+            workflow=Workflow.objects.get(pk=world["workflow"]),
+            name="bench",
+            spec=ViewSpec(columns=tuple(ViewColumn(path=path) for path in paths)),
+            wanted=JobFilter(
+                workflow_id=world["workflow"],
+                values=(compile_filter("result.language", "is", value, ZoneInfo("UTC")),),
+            ),
+            form=form,
+            actor="bench",
+            now=utcnow(),
+            user=User.objects.get(pk=world["user"]),
+        )
+        start = time.perf_counter()
+        run_export(export.pk, slice_seconds=3_600)
+        took = time.perf_counter() - start
+        done = JobExport.objects.get(pk=export.pk)
+        told.append(f"{done.rows:,} rows as {form.upper()}: {done.rows / took:,.0f} rows/s, {done.size / 1e6:.0f} MB")
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return f"Export by one process: {'; '.join(told)}; its memory grew by {grown:.0f} MiB at most."
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

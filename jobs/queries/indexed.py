@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from jobs.domain.job_filter import JobFilter
 from jobs.domain.view_paths import is_fixed
 from jobs.domain.view_spec import ViewSpec
 from jobs.models import BulkAction, IndexedField, JobExport, SavedView
@@ -77,10 +77,14 @@ def _in_use(workflow: Workflow) -> Iterable[str]:
     """Return the paths by which work that still runs finds its jobs."""
     exports = JobExport.objects.filter(workflow=workflow, state=JobExport.State.RUNNING)
     for wanted, spec in exports.values_list("wanted", "spec"):
-        yield from (each.path for each in JobFilter.from_json(wanted).values)
+        yield from _asked_by(wanted)
         yield from spec_paths(spec)
     actions = BulkAction.objects.filter(tenant_id=workflow.tenant_id, finished_at=None)
     for filters in actions.values_list("filters", flat=True):
-        wanted = JobFilter.from_json(filters["wanted"])
-        if wanted.workflow_id == workflow.pk:
-            yield from (each.path for each in wanted.values)
+        if filters["wanted"]["workflow_id"] == workflow.pk:
+            yield from _asked_by(filters["wanted"])
+
+
+def _asked_by(wanted: dict[str, Any]) -> list[str]:
+    """Return the paths of a JobFilter as it is stored."""
+    return [each[0] for each in wanted.get("values", ())]

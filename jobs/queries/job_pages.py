@@ -11,7 +11,7 @@ from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Job
 from jobs.queries.matching import first_id_since, last_id, matching
-from jobs.queries.value_pages import Finder, Place
+from jobs.queries.value_pages import Finder, Place, Sort
 
 PAGE_SIZE = 50
 NO_MORE = Q()
@@ -38,9 +38,42 @@ def get_page(
     ids = list_ids(tenant_id, wanted, before=before, after=after if forward else None, size=size + 1)
     more, ids = len(ids) > size, sorted(ids[:size], reverse=True)
     older, newer = (bool(ids), more) if forward else (more, bool(ids) and before is not None)
+    return JobPage(list_rows(ids), ids[-1] if older else None, ids[0] if newer else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePage:
+    """Jobs in the order of a list by values, and the places to go on from; None where there is no page on that side."""
+
+    jobs: list[Job]
+    older: Place | None
+    newer: Place | None
+
+
+def get_value_page(
+    tenant_id: int,
+    wanted: JobFilter,
+    *,
+    sort: Sort | None = None,
+    before: Place | None = None,
+    after: Place | None = None,
+    size: int = PAGE_SIZE,
+) -> ValuePage:
+    """Return the page behind the place `before`, or ahead of `after`, or the first. Raises NotIndexed."""
+    onwards = after is None or before is not None
+    finder = Finder(tenant_id, wanted, NO_MORE, sort=sort, bounded=True)
+    places = finder.find(before if onwards else after, onwards=onwards, size=size + 1)
+    more, places = len(places) > size, places[:size]
+    places = places if onwards else places[::-1]
+    older, newer = (more, bool(places) and before is not None) if onwards else (bool(places), more)
+    rows = list_rows([place.job_id for place in places])
+    return ValuePage(rows, places[-1] if older else None, places[0] if newer else None)
+
+
+def list_rows(ids: Sequence[int]) -> list[Job]:
+    """Return these jobs in this order, as lists show them."""
     rows = Job.objects.defer("retry_policy", "error_message").select_related("workflow", "queue").in_bulk(ids)
-    jobs = [rows[pk] for pk in ids if pk in rows]
-    return JobPage(jobs, ids[-1] if older else None, ids[0] if newer else None)
+    return [rows[pk] for pk in ids if pk in rows]
 
 
 def count_up_to(tenant_id: int, wanted: JobFilter, limit: int) -> int:

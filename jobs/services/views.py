@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from jobs.domain.states import State
+from jobs.domain.view_address import states_named
 from jobs.domain.view_filter import BadCondition, Op, compile_filter
 from jobs.domain.view_paths import STATE, index_problem, path_problem
 from jobs.domain.view_spec import ViewFilter, ViewSpec
@@ -62,11 +63,6 @@ def _state_problem(condition: ViewFilter) -> str:
         return "A state is, is not, or is one of."
     unknown = [name for name in states_named(condition) if name not in State.__members__]
     return f"There is no state '{unknown[0]}'. Known: {', '.join(State)}." if unknown else ""
-
-
-def states_named(condition: ViewFilter) -> list[str]:
-    """Return the states that a condition names."""
-    return [word.strip().upper() for word in condition.value.split(",")]
 
 
 def save_view(

@@ -1,7 +1,5 @@
 """The index of values: whatever is asked of it, it answers as the jobs themselves would."""
 
-import random
-from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,24 +8,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.domain.job_filter import JobFilter
-from jobs.domain.reviews import Decision
 from jobs.domain.states import State
-from jobs.domain.submission import NewJob
 from jobs.domain.values import encode
-from jobs.domain.view_filter import ValueFilter, compile_filter
-from jobs.models import IndexedField, Job, JobValue, StepRun
+from jobs.domain.view_filter import compile_filter
+from jobs.models import IndexedField, Job, JobValue
 from jobs.queries import value_pages
 from jobs.queries.job_pages import list_ids
 from jobs.queries.records import load_records
 from jobs.queries.value_pages import Finder, Place, Sort
-from jobs.services.control import cancel_job, retry_job
 from jobs.services.indexing import SETTLE, sync_fields, take_field, work_field
-from jobs.services.review_effects import apply_due_reviews
-from jobs.services.reviews import decide_review, undo_decision
-from jobs.services.submit import submit_jobs
 from jobs.services.values import refresh_by_id
 from taskflow.lib.cache import forget_all
-from tests.factories import NOW, Cast, make_job, make_review, make_workflow
+from tests.factories import NOW, Cast, make_job, make_workflow
 from workflows.models import Workflow
 
 UTC = ZoneInfo("UTC")
@@ -41,13 +33,17 @@ PATHS = ("payload.text", "payload.amount", "result.label", "result.total")
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
-    st.sampled_from(["refund", "other", "Other", "5", "é", "e", "", " a  b ", "a\nb", "2026-03-01", "a" * 200, "a" * 199]),
+    st.sampled_from(
+        ["refund", "other", "Other", "5", "é", "e", "", " a  b ", "a\nb", "2026-03-01", "a" * 200, "a" * 199]
+    ),
     st.integers(-3, 12),
     st.sampled_from([0.5, -0.0, 1e300, -7.25, 2**70, 10**400]),
     st.sampled_from(["2026-03-01T10:00:00Z", "2026-03-01T12:00:00+02:00", "2026-03-02T00:30:00+01:00"]),
     st.lists(st.sampled_from(["x", "y"]), max_size=2),
 )
-ASKED = st.sampled_from(["refund", "other", "5", "0", "-7.25", "2026-03-01", "2026-03-01T10:00:00Z", "e", "a b", "true", "a" * 200])
+ASKED = st.sampled_from(
+    ["refund", "other", "5", "0", "-7.25", "2026-03-01", "2026-03-01T10:00:00Z", "e", "a b", "true", "a" * 200]
+)
 CONDITIONS = st.one_of(
     st.tuples(st.sampled_from(["is", "not", "gte", "lte", "gt", "lt", "contains"]), ASKED),
     st.tuples(st.just("in"), st.lists(ASKED, min_size=1, max_size=3).map(",".join)),
