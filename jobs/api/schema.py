@@ -41,7 +41,7 @@ LIST_PARAMETERS = [
     query_parameter(
         "result.label",
         "What a field holds, with `workflow`: any path (`payload.…`, `result.…`, `steps.KEY.…`, `review.…`, `job.…`)"
-        " that has an index, and after a colon a comparison: `not`, `in`, `gte`, `lte`, `gt`, `lt`, `contains`, `empty`.",
+        " that has an index; after a colon a comparison: `not`, `in`, `gte`, `lte`, `gt`, `lt`, `contains`, `empty`.",
     ),
     query_parameter("cursor", "`next_cursor` of the page before."),
     query_parameter("page_size", f"1 to {LARGEST_PAGE}; {PAGE_SIZE} if not given.", int),

@@ -73,6 +73,15 @@ class Span:
         """Whether it holds one value only."""
         return self.low is not None and self.low == self.high
 
+    def overlap(self, other: "Span") -> "Span | None":
+        """Return what lies in both; None where that is nothing."""
+        low, low_out = max((self.low or "", self.low_out), (other.low or "", other.low_out))
+        highs = [(span.high, not span.high_out) for span in (self, other) if span.high is not None]
+        high, high_in = min(highs) if highs else (None, False)
+        if high is not None and (low > high or (low == high and (low_out or not high_in))):
+            return None
+        return Span(low, high, low_out, high is not None and not high_in)
+
     def holds(self, kept: str) -> bool:
         """Say whether a value lies in it."""
         above = self.low is None or (kept > self.low if self.low_out else kept >= self.low)
@@ -129,6 +138,27 @@ def compile_filter(path: str, op: str, text: str, zone: ZoneInfo) -> ValueFilter
     if op == Op.CONTAINS:
         return ValueFilter(path, (Span(low=EMPTY, low_out=True),), " ".join(text.casefold().split()))
     return ValueFilter(path, _ranges(Op(op), text.strip(), zone))
+
+
+def joined(filters: Iterable[ValueFilter]) -> list[ValueFilter]:
+    """Return the same conditions with those on one path made one: at least 5 and less than 7 are a single span."""
+    by_path: dict[str, ValueFilter] = {}
+    texts: list[ValueFilter] = []
+    for each in filters:
+        if each.contains:
+            texts.append(each)
+        elif each.path in by_path:
+            spans = _common(by_path[each.path].spans, each.spans)
+            by_path[each.path] = ValueFilter(each.path, spans)
+        else:
+            by_path[each.path] = each
+    return [*by_path.values(), *texts]
+
+
+def _common(some: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
+    """Return what lies in both of two sets of spans."""
+    found = [span for one in some for other in others if (span := one.overlap(other)) is not None]
+    return tuple(sorted(found, key=lambda span: (span.low or "", span.high or "")))
 
 
 def whole_value(path: str, kept: str) -> ValueFilter:

@@ -11,7 +11,7 @@ from jobs.queries.value_sql import count_source, run, value_source, values_of
 #: So many different values are counted.
 MOST_VALUES = 20
 #: Of the jobs of a filter, the newest are counted.
-MOST_JOBS = 10_000
+MOST_JOBS = 5_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.values import decode
-from jobs.domain.view_filter import Span, ValueFilter
+from jobs.domain.view_filter import Span, ValueFilter, joined
 from jobs.models import IndexedField, Job
 from jobs.queries.matching import MARGIN, first_id_since, last_id, matching
 from jobs.queries.value_sql import (
@@ -34,7 +34,7 @@ FEW = 20_000
 #: How many jobs are gone through in order, at first and then, before all that a condition means are looked at.
 STRETCHES = (4_000, 32_000)
 #: A page that asks what a text contains looks through this many jobs.
-LOOKED_THROUGH = 100_000
+LOOKED_THROUGH = 50_000
 BATCHES = (500, 5_000)
 NOTHING: Sql = ("1 = 1", [])
 EVERYTHING = (Span(),)
@@ -85,8 +85,9 @@ def read_conditions(tenant_id: int, wanted: JobFilter, sort: Sort | None = None)
     missing = next((path for path in paths if path not in known), None)
     if missing is not None:
         raise NotIndexed(missing)
-    led = next((v for v in wanted.values if sort and v.path == sort.path and not v.contains), None)
-    sources = [value_source(known[v.path], v) for v in wanted.values if v is not led]
+    values = joined(wanted.values)
+    led = next((v for v in values if sort and v.path == sort.path and not v.contains), None)
+    sources = [value_source(known[v.path], v) for v in values if v is not led]
     if wanted.states:
         sources.append(state_source(wanted.workflow_id, wanted.states))
     sort_id = known[sort.path] if sort else 0
