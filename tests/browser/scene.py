@@ -10,6 +10,7 @@ from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, M
 from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
+from tests.browser.scene_views import add_views
 from tests.factories import (
     Cast,
     make_connection,
@@ -112,6 +113,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     failed = failed_job(receipts, now)
     _mail(tickets, now)
     _connections(cast, now)
+    add_views(cast, tickets, now)
     return Scene(
         cast=cast,
         receipts=receipts,
