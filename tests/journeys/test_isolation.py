@@ -35,8 +35,8 @@ from jobs.models import (
     ImportedRow,
     ImportProblem,
     ImportState,
-    IndexedField,
     InboundMessage,
+    IndexedField,
     Job,
     JobExport,
     JobValue,
@@ -347,15 +347,13 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
+        case ["slug", "view"] if route.text.startswith(WORKFLOW_SLUGS):
+            # The first is deleted on the way.
+            return [{"slug": of.workflow.slug, "view": view} for view in of.views]
         case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (
             not more or "/test" in route.text or more == ["number"]
         ):
             return [values_of_workflow(route, of)]
-        case ["slug", "view"] if route.text.startswith("admin/build/"):
-            # The first is deleted on the way.
-            return [{"slug": of.workflow.slug, "view": view} for view in of.views]
-        case ["slug"] if route.text.startswith(WORKFLOW_SLUGS):
-            return [{"slug": of.workflow.slug}]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
             # One is deleted on the way.
             which = "try" if route.text.endswith("/test") else "llm"
