@@ -92,6 +92,8 @@ def work_trial(trial_id: int, **_unknown: Any) -> None:
     if not processes.is_stopping():
         process = processes.current_process()
         run_trial(trial_id, lease_id=process.lease.pk, slots=process.slots)
+
+
 @shared_task(name="jobs.work_index")
 def work_index(field_id: int, **_unknown: Any) -> None:
     """Go on with filling or dropping the values of an indexed field, unless another process is at it."""

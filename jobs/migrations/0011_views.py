@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0008_list_imports'),
+        ('jobs', '0009_test_runs'),
         ('tenants', '0004_imap_connections'),
         ('workflows', '0005_workbench'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('workflow', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='value_index', serialize=False, to='workflows.workflow')),
                 ('version_id', models.BigIntegerField(default=0)),
+                ('next_version_id', models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(

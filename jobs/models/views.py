@@ -107,10 +107,11 @@ class JobValue(models.Model):
 
 
 class ValueIndex(models.Model):
-    """The version of a workflow whose fields the index was last brought in line with."""
+    """The versions of a workflow, live and released, whose fields the index was last brought in line with."""
 
     workflow = models.OneToOneField(Workflow, models.CASCADE, primary_key=True, related_name="value_index")
     version_id = models.BigIntegerField(default=0)
+    next_version_id = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"index of {self.workflow_id}"

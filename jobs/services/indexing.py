@@ -8,7 +8,8 @@ holds its job's lock until it is committed, which the filling waits for.
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import BigIntegerField, F, Q, Value
+from django.db.models.functions import Coalesce
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.view_paths import is_fixed
@@ -50,13 +51,17 @@ def _sync(workflow: Workflow, now: datetime) -> None:
     unused = [row.pk for path, row in rows.items() if path not in wanted and row.state != IndexedField.State.DROPPING]
     changes = {"state": IndexedField.State.DROPPING, "begins_at": begins_at, "worked_at": None}
     IndexedField.objects.filter(pk__in=unused).update(**changes)
-    ValueIndex.objects.update_or_create(workflow=workflow, defaults={"version_id": workflow.live_version_id or 0})
+    versions = {"version_id": workflow.live_version_id or 0, "next_version_id": workflow.next_version_id or 0}
+    ValueIndex.objects.update_or_create(workflow=workflow, defaults=versions)
 
 
 def sync_published(*, now: datetime) -> int:
-    """Do so for workflows whose live version is another than the last time; returns how many."""
-    changed = Q(value_index=None) | ~Q(value_index__version_id=F("live_version_id"))
-    rows = Workflow.objects.filter(changed, live_version__isnull=False).select_related("live_version", "next_version")
+    """Do so for workflows whose live or released version is another than the last time; returns how many."""
+    released = Coalesce(F("next_version_id"), Value(0), output_field=BigIntegerField())
+    same = Q(value_index__version_id=F("live_version_id"), value_index__next_version_id=released)
+    rows = Workflow.objects.filter(Q(value_index=None) | ~same, live_version__isnull=False).select_related(
+        "live_version", "next_version"
+    )
     workflows = list(rows[:SYNC_AT_ONCE])
     for workflow in workflows:
         sync_fields(workflow=workflow, now=now)

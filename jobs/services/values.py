@@ -35,7 +35,7 @@ def store_new_values(jobs: Sequence[Job]) -> None:
 def refresh_values(jobs: Iterable[tuple[int, int]], *, payload: bool = False) -> None:
     """Write anew what may have changed of jobs, given as pairs of id and workflow's id; their rows are locked.
 
-    With `payload`, that too: it changes with an edited retry alone.
+    With `payload`, that too, and the version: few things change what was known when the job was made.
     """
     by_workflow: dict[int, list[int]] = defaultdict(list)
     for job_id, workflow_id in jobs:

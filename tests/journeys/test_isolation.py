@@ -347,13 +347,11 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
-        case ["slug", "view"] if route.text.startswith(WORKFLOW_SLUGS):
-            # The first is deleted on the way.
-            return [{"slug": of.workflow.slug, "view": view} for view in of.views]
         case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (
-            not more or "/test" in route.text or more == ["number"]
+            not more or "/test" in route.text or more in (["number"], ["view"])
         ):
-            return [values_of_workflow(route, of)]
+            # Of the views one is deleted on the way.
+            return [values_of_workflow(route, of, view) for view in of.views[: 2 if more == ["view"] else 1]]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
             # One is deleted on the way.
             which = "try" if route.text.endswith("/test") else "llm"
@@ -361,10 +359,10 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
 
 
-def values_of_workflow(route: Route, of: Belongings) -> dict[str, str]:
-    """Return what to put into a route of a workflow, or of its samples and tests."""
+def values_of_workflow(route: Route, of: Belongings, view: str) -> dict[str, str]:
+    """Return what to put into a route of a workflow, or of its samples, tests and views."""
     pk = of.sample.pk if "/samples/" in route.text else of.item.pk
-    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk), "number": "1"}
+    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk), "number": "1", "view": view}
     return {name: values[name] for name in route.parameters}
 
 
