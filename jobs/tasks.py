@@ -12,6 +12,8 @@ from jobs.runtime import imap
 from jobs.runtime import process as processes
 from jobs.runtime.bulk import run_bulk_action
 from jobs.runtime.drain import Drain
+from jobs.runtime.exports import run_export
+from jobs.runtime.indexing import run_indexing
 from jobs.runtime.intake import run_list_import
 from jobs.runtime.tick import tick as run_tick
 from jobs.runtime.trials import run_trial
@@ -90,6 +92,18 @@ def work_trial(trial_id: int, **_unknown: Any) -> None:
     if not processes.is_stopping():
         process = processes.current_process()
         run_trial(trial_id, lease_id=process.lease.pk, slots=process.slots)
+
+
+@shared_task(name="jobs.work_index")
+def work_index(field_id: int, **_unknown: Any) -> None:
+    """Go on with filling or dropping the values of an indexed field, unless another process is at it."""
+    run_indexing(field_id)
+
+
+@shared_task(name="jobs.work_export")
+def work_export(export_id: int, **_unknown: Any) -> None:
+    """Go on with an export, unless another process is at it."""
+    run_export(export_id)
 
 
 @worker_process_init.connect

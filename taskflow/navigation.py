@@ -42,6 +42,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
         ("jobs.bulkaction", "Bulk actions", "checklist"),
         ("jobs.inboundmessage", "Mail that came in", "inbox_customize"),
         ("jobs.listimport", "Imports", "upload_file"),
+        ("jobs.jobexport", "Exports", "download"),
         ("django_celery_beat.periodictask", "Periodic tasks", "update"),
     ],
     "Settings": [

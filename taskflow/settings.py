@@ -213,6 +213,8 @@ CRASH_BUDGET = env.int("CRASH_BUDGET", default=3)
 STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
 #: How long prompts and answers of language models are kept for audit.
 LLM_AUDIT_DAYS = env.int("LLM_AUDIT_DAYS", default=30)
+#: Days for which exported files are kept.
+EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
 REVIEW_UNDO_SECONDS = env.float("REVIEW_UNDO_SECONDS", default=8.0)
 #: Modules that register functions for `python` steps.
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])

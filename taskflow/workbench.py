@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern
 
-from jobs.admin import trials, versions
+from jobs.admin import trials, versions, views
 from workflows.admin import builder, conditions
 
 # A slug is the last that an address is taken for.
@@ -10,5 +10,6 @@ urlpatterns: list[URLPattern] = [
     *conditions.urlpatterns,
     *trials.urlpatterns,
     *versions.urlpatterns,
+    *views.urlpatterns,
     *builder.urlpatterns,
 ]

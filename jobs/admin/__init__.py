@@ -1,5 +1,5 @@
 """The admin of jobs: what ops watch and repair."""
 
-from jobs.admin import bulk, intake, job, lane, llm_usage, mail, periodic, queue, review, worker
+from jobs.admin import bulk, exports, intake, job, lane, llm_usage, mail, periodic, queue, review, worker
 
-__all__ = ["bulk", "intake", "job", "lane", "llm_usage", "mail", "periodic", "queue", "review", "worker"]
+__all__ = ["bulk", "exports", "intake", "job", "lane", "llm_usage", "mail", "periodic", "queue", "review", "worker"]

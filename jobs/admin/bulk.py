@@ -11,7 +11,8 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from jobs.admin.bulk_wording import describe, progress_of, skipped_of
-from jobs.admin.job_filters import read_filters
+from jobs.admin.job_list import read_list
+from jobs.admin.view_pages import unusable_for_actions
 from jobs.domain.job_filter import LIST_KINDS, JobFilter
 from jobs.models import BulkAction, Job
 from jobs.services.bulk import COUNT_LIMIT, expected, start_bulk_action, stop_bulk_action
@@ -59,7 +60,7 @@ class BulkActionAdmin(TenantScopedAdmin):
         kind = request.POST.get("kind", "")
         if kind not in LIST_KINDS:
             raise Http404(f"There is no bulk action '{kind}'.")
-        wanted, problems = _read_selection(request.POST, tenant)
+        wanted, problems = _read_selection(request, tenant)
         if problems:
             messages.error(request, " ".join(problems))
             return HttpResponseRedirect(_back(request.POST))
@@ -110,15 +111,17 @@ class BulkActionAdmin(TenantScopedAdmin):
         return False
 
 
-def _read_selection(form: QueryDict, tenant: Tenant) -> tuple[JobFilter, list[str]]:
-    """Return the jobs meant: those ticked, or all that match the list's filters."""
+def _read_selection(request: HttpRequest, tenant: Tenant) -> tuple[JobFilter, list[str]]:
+    """Return the jobs meant: those ticked, or all that match the list's filters and its view."""
+    form = request.POST
     if form.get("scope") != "all":
         return _ticked(form, tenant)
     slug = form.get("workflow", "")
     workflow = get_object_or_404(Workflow, tenant=tenant, slug=slug) if slug else None
     query = QueryDict(form.get("query", ""))
-    filters = read_filters(query, workflow_id=workflow.pk if workflow else None, zone=zone_of(tenant))
-    return filters.wanted, filters.problems
+    filters, _ = read_list(query, tenant, workflow, cast(User, request.user))
+    unusable = unusable_for_actions(filters.wanted)
+    return filters.wanted, [*filters.problems, *([unusable] if unusable else [])]
 
 
 def _ticked(form: QueryDict, tenant: Tenant) -> tuple[JobFilter, list[str]]:

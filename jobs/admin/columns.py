@@ -52,7 +52,7 @@ def columns_of(version: WorkflowVersion | None) -> list[Column]:
 
 def cells_of(columns: Iterable[Column], job: Job) -> list[Cell]:
     """Return what the columns show for `job`."""
-    return [_cell(column, as_text(column.value(job))) for column in columns]
+    return [clipped(as_text(column.value(job)), column.label, numeric=column.numeric) for column in columns]
 
 
 def as_text(value: Any) -> str:
@@ -65,9 +65,10 @@ def as_text(value: Any) -> str:
     return plain(" ".join(text.split())) or "–"
 
 
-def _cell(column: Column, text: str) -> Cell:
+def clipped(text: str, label: str, *, numeric: bool) -> Cell:
+    """Return a cell with as much of a text as fits."""
     cut = f"{text[:LONGEST_CELL]}…" if len(text) > LONGEST_CELL else text
-    return Cell(cut, clip(text, 500) if cut != text else "", column.label, column.numeric)
+    return Cell(cut, clip(text, 500) if cut != text else "", label, numeric)
 
 
 def _column(field: InputField) -> Column:

@@ -31,7 +31,7 @@ class ListFilters:
 
     @property
     def active(self) -> bool:
-        return any(self.text.values())
+        return any(value for name, value in self.text.items() if (name, value) != ("view", "all"))
 
     def query(self, **changes: str) -> str:
         """Return the list's query string with `changes`; an empty value drops a filter."""

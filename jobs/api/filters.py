@@ -11,8 +11,10 @@ from django.db.models import Q
 from django.http import QueryDict
 from django_filters import CharFilter, IsoDateTimeFilter, MultipleChoiceFilter, NumberFilter, UUIDFilter
 
+from jobs.api.value_filters import narrow_by_values
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import FINAL
+from jobs.domain.view_address import ROOTS
 from jobs.models import Job, Queue
 from jobs.models.jobs import STATES
 from jobs.queries.rare import find_few_finished, find_few_with_priority
@@ -22,6 +24,7 @@ from workflows.models import Workflow
 
 PAGE_SIZE, LARGEST_PAGE = 50, 200
 PAGING = ("cursor", "page_size")
+VIEW = "view"
 
 
 class JobFilterSet(django_filters.FilterSet):
@@ -55,17 +58,22 @@ class ListRequest:
 
 def parse_list_request(tenant_id: int, query: QueryDict) -> ListRequest:
     """Read the list's parameters. Raises Refused, naming each that is unknown or wrong."""
-    known = {*JobFilterSet.base_filters, *PAGING}
-    faults: list[FieldError] = [(name, "There is no such filter.") for name in query if name not in known]
+    known = {*JobFilterSet.base_filters, *PAGING, VIEW}
+    faults: list[FieldError] = [
+        (name, "There is no such filter.") for name in query if name not in known and not name.startswith(ROOTS)
+    ]
     form = JobFilterSet(_spread_states(query)).form
     if not form.is_valid():
         faults += [(name, str(reason)) for name, reasons in form.errors.items() for reason in reasons]
     given = form.cleaned_data.items()
     faults += [(n, YEARS_IN_WORDS) for n, v in given if isinstance(v, datetime) and v.year not in YEARS]
-    faults += [(n, "Given more than once.") for n in query if n in known and n != "state" and len(query.getlist(n)) > 1]
+    faults += [(n, "Given more than once.") for n in query if n != "state" and len(query.getlist(n)) > 1]
     if faults:
         raise invalid(faults)
-    return _read(tenant_id, form.cleaned_data, query)
+    asked = _read(tenant_id, form.cleaned_data, query)
+    given_fields = {name: query[name] for name in query if name.startswith(ROOTS)}
+    wanted = narrow_by_values(tenant_id, asked.wanted, given_fields, query.get(VIEW, ""))
+    return replace(asked, wanted=wanted)
 
 
 def _spread_states(query: QueryDict) -> QueryDict:

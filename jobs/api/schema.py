@@ -37,6 +37,12 @@ LIST_PARAMETERS = [
     query_parameter("finished_before", "Finished before this time.", OpenApiTypes.DATETIME),
     query_parameter("correlation_id", "Exactly this correlation id."),
     query_parameter("parent", "Sub-jobs of the job with this id.", OpenApiTypes.UUID),
+    query_parameter("view", "The id of a shared view: the jobs that its conditions hold for.", OpenApiTypes.UUID),
+    query_parameter(
+        "result.label",
+        "What a field holds, with `workflow`: any path (`payload.…`, `result.…`, `steps.KEY.…`, `review.…`, `job.…`)"
+        " that has an index; after a colon a comparison: `not`, `in`, `gte`, `lte`, `gt`, `lt`, `contains`, `empty`.",
+    ),
     query_parameter("cursor", "`next_cursor` of the page before."),
     query_parameter("page_size", f"1 to {LARGEST_PAGE}; {PAGE_SIZE} if not given.", int),
 ]

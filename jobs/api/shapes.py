@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from jobs.domain.states import State
+from jobs.domain.view_spec import ViewSpec
 from taskflow.lib.openapi import FieldErrorAnswer
 
 
@@ -220,3 +221,33 @@ class ImportAnswer(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class ExportAnswer(BaseModel):
+    """A workflow's jobs that become a file."""
+
+    id: str = Field(description="A UUIDv7.")
+    workflow: str
+    name: str = Field(description="The name of its view, or of the workflow's list.")
+    format: Literal["csv", "xlsx", "jsonl"]
+    state: Literal["running", "done", "cancelled", "failed"]
+    rows: int = Field(description="How many are written so far.")
+    expected: int | None = Field(description="How many there will be; null where they are more than 10,000.")
+    size: int = Field(description="Bytes of the file; 0 until it is there.")
+    error: str = Field(description="Why it stopped, if it did.")
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ViewAnswer(ViewSpec):
+    """A saved view of a workflow's jobs that is shared in the tenant."""
+
+    id: str = Field(description="A UUIDv7.")
+    name: str
+    workflow: str
+
+
+class ViewPageAnswer(BaseModel):
+    """The shared views."""
+
+    results: list[ViewAnswer]

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from jobs.api.exports import CancelExportView, ExportDownloadView, ExportsView, ExportView, ViewsView
 from jobs.api.files import FileView
 from jobs.api.imports import (
     CancelImportView,
@@ -30,6 +31,11 @@ urlpatterns = [
     path("imports/<uuid:uid>/cancel", CancelImportView.as_view(), name="import-cancel"),
     path("imports/<uuid:uid>/pause", PauseImportView.as_view(), name="import-pause"),
     path("imports/<uuid:uid>/resume", ResumeImportView.as_view(), name="import-resume"),
+    path("views", ViewsView.as_view(), name="job-views"),
+    path("exports", ExportsView.as_view(), name="exports"),
+    path("exports/<uuid:uid>", ExportView.as_view(), name="export"),
+    path("exports/<uuid:uid>/download", ExportDownloadView.as_view(), name="export-download"),
+    path("exports/<uuid:uid>/cancel", CancelExportView.as_view(), name="export-cancel"),
     path("reviews", ReviewsView.as_view(), name="reviews"),
     path("reviews/<uuid:uid>", ReviewView.as_view(), name="review"),
     path("reviews/<uuid:uid>/claim", ClaimView.as_view(), name="review-claim"),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from jobs.domain.states import FINAL, RETRYABLE, State
+from jobs.domain.view_filter import ValueFilter
 
 #: What a bulk action may be, and the states it can change.
 BULK_KINDS: dict[str, frozenset[State]] = {
@@ -20,7 +21,10 @@ LIST_KINDS = ("retry", "requeue", "cancel", "rerun")
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Conditions that all hold; empty means any. The date range takes its start in and leaves its end out."""
+    """Conditions that all hold; empty means any. The date range takes its start in and leaves its end out.
+
+    `values` are conditions on what the jobs hold; they need a workflow.
+    """
 
     workflow_id: int | None = None
     queue_id: int | None = None
@@ -29,6 +33,7 @@ class JobFilter:
     created_to: datetime | None = None
     correlation_id: str = ""
     ids: tuple[int, ...] | None = None
+    values: tuple[ValueFilter, ...] = ()
 
     def for_kind(self, kind: str) -> tuple[str, ...]:
         """Return the states that an action of `kind` works through: its own, narrowed to those asked for."""
@@ -49,6 +54,7 @@ class JobFilter:
             "created_to": self.created_to and self.created_to.isoformat(),
             "correlation_id": self.correlation_id,
             "ids": None if self.ids is None else list(self.ids),
+            "values": [each.to_json() for each in self.values],
         }
 
     @classmethod
@@ -62,6 +68,7 @@ class JobFilter:
             created_to=_instant(kept["created_to"]),
             correlation_id=kept["correlation_id"],
             ids=None if kept["ids"] is None else tuple(kept["ids"]),
+            values=tuple(ValueFilter.from_json(each) for each in kept.get("values", ())),
         )
 
 

@@ -10,10 +10,12 @@ from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
 from jobs.models.reviews import Review
 from jobs.models.test_runs import Trial, TrialItem
+from jobs.models.views import DefaultView, IndexedField, JobExport, JobValue, SavedView, ValueIndex
 
 __all__ = [
     "Attempt",
     "BulkAction",
+    "DefaultView",
     "EngineTick",
     "Event",
     "File",
@@ -22,7 +24,10 @@ __all__ = [
     "ImportState",
     "ImportedRow",
     "InboundMessage",
+    "IndexedField",
     "Job",
+    "JobExport",
+    "JobValue",
     "Join",
     "Lane",
     "ListImport",
@@ -33,9 +38,11 @@ __all__ = [
     "Queue",
     "QueueWake",
     "Review",
+    "SavedView",
     "StepPace",
     "StepRun",
     "Trial",
     "TrialItem",
+    "ValueIndex",
     "WorkerLease",
 ]

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Job
+from jobs.queries.matching import first_id_since, last_id, matching
+from jobs.queries.value_pages import Finder, Place, Sort
 
 PAGE_SIZE = 50
 NO_MORE = Q()
+__all__ = ["first_id_since", "last_id", "matching"]
 ALL_STATES = tuple(state.value for state in State)
 #: How many ids are looked through before more of them are; beyond these, all that is left.
 STRETCHES = (4_000, 32_000, 256_000)
-#: How far the order of ids and that of creation times may differ.
-MARGIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,6 @@ class JobPage:
     newer: int | None
 
 
-def matching(tenant_id: int, wanted: JobFilter) -> QuerySet[Job]:
-    """Return the jobs of a tenant that `wanted` describes, in no order."""
-    jobs: QuerySet[Job] = Job.objects.for_tenant(tenant_id)
-    simple = {"workflow_id": wanted.workflow_id, "queue_id": wanted.queue_id, "correlation_id": wanted.correlation_id}
-    jobs = jobs.filter(**{name: value for name, value in simple.items() if value})
-    if wanted.ids is not None:
-        jobs = jobs.filter(pk__in=wanted.ids)
-    if wanted.states:
-        jobs = jobs.filter(state__in=wanted.states)
-    if wanted.created_from is not None:
-        jobs = jobs.filter(created_at__gte=wanted.created_from, pk__gte=first_id_since(wanted.created_from - MARGIN))
-    if wanted.created_to is not None:
-        jobs = jobs.filter(created_at__lt=wanted.created_to, pk__lte=first_id_since(wanted.created_to + MARGIN))
-    return jobs
-
-
 def get_page(
     tenant_id: int, wanted: JobFilter, *, before: int | None = None, after: int | None = None, size: int = PAGE_SIZE
 ) -> JobPage:
@@ -54,13 +38,48 @@ def get_page(
     ids = list_ids(tenant_id, wanted, before=before, after=after if forward else None, size=size + 1)
     more, ids = len(ids) > size, sorted(ids[:size], reverse=True)
     older, newer = (bool(ids), more) if forward else (more, bool(ids) and before is not None)
+    return JobPage(list_rows(ids), ids[-1] if older else None, ids[0] if newer else None)
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePage:
+    """Jobs in the order of a list by values, and the places to go on from; None where there is no page on that side."""
+
+    jobs: list[Job]
+    older: Place | None
+    newer: Place | None
+
+
+def get_value_page(
+    tenant_id: int,
+    wanted: JobFilter,
+    *,
+    sort: Sort | None = None,
+    before: Place | None = None,
+    after: Place | None = None,
+    size: int = PAGE_SIZE,
+) -> ValuePage:
+    """Return the page behind the place `before`, or ahead of `after`, or the first. Raises NotIndexed."""
+    onwards = after is None or before is not None
+    finder = Finder(tenant_id, wanted, NO_MORE, sort=sort, bounded=True)
+    places = finder.find(before if onwards else after, onwards=onwards, size=size + 1)
+    more, places = len(places) > size, places[:size]
+    places = places if onwards else places[::-1]
+    older, newer = (more, bool(places) and before is not None) if onwards else (bool(places), more)
+    rows = list_rows([place.job_id for place in places])
+    return ValuePage(rows, places[-1] if older else None, places[0] if newer else None)
+
+
+def list_rows(ids: Sequence[int]) -> list[Job]:
+    """Return these jobs in this order, as lists show them."""
     rows = Job.objects.defer("retry_policy", "error_message").select_related("workflow", "queue").in_bulk(ids)
-    jobs = [rows[pk] for pk in ids if pk in rows]
-    return JobPage(jobs, ids[-1] if older else None, ids[0] if newer else None)
+    return [rows[pk] for pk in ids if pk in rows]
 
 
 def count_up_to(tenant_id: int, wanted: JobFilter, limit: int) -> int:
     """Count the jobs that `wanted` describes, and stop at `limit`: what is counted costs as much as what is shown."""
+    if wanted.values:
+        return len(list_ids(tenant_id, wanted, size=limit))
     return matching(tenant_id, wanted).order_by()[:limit].count()
 
 
@@ -78,30 +97,6 @@ def count_states(tenant_id: int, wanted: JobFilter, *, limit: int) -> dict[str, 
         return dict(cursor.fetchall())
 
 
-def first_id_since(moment: datetime) -> int:
-    """Return the id of the first job created at `moment` or later; one above the last where there is none.
-
-    Ids grow with time, and the creation time has no index: a search by halves over the primary key replaces one.
-    Transactions that race give ids a little out of order, so callers leave a margin and compare the times as well.
-    """
-    ends = Job.objects.aggregate(low=Min("pk"), high=Max("pk"))
-    low, high = ends["low"] or 0, (ends["high"] or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        row = Job.objects.filter(pk__gte=middle).order_by("pk").values_list("pk", "created_at").first()
-        if row is None or row[1] >= moment:
-            high = middle
-        else:
-            low = row[0] + 1
-    return low
-
-
-def last_id() -> int:
-    """Return the highest id of any job; 0 where there is none."""
-    highest = Job.objects.aggregate(high=Max("pk"))["high"]
-    return int(highest or 0)
-
-
 def list_ids(
     tenant_id: int,
     wanted: JobFilter,
@@ -110,13 +105,20 @@ def list_ids(
     after: int | None = None,
     size: int = PAGE_SIZE,
     extra: Q = NO_MORE,
+    bounded: bool = False,
 ) -> list[int]:
     """Return up to `size` ids next to the cursor, nearest first; `extra` holds conditions beyond the filter's.
 
+    What a value must contain is looked for in all jobs, or, `bounded`, in the nearest of them.
+
     They are collected in stretches that grow until there are enough: MariaDB does not use the bound of a cursor where
     an equality on the same index will do, and then reads everything between the newest job and the cursor. A stretch
-    that ends on both sides leaves it no such choice.
+    that ends on both sides leaves it no such choice. Raises NotIndexed where a value is asked for that has no index.
     """
+    if wanted.values:
+        place = Place(after if after is not None else before) if (after or before) is not None else None
+        found_by_value = Finder(tenant_id, wanted, extra, bounded=bounded).find(place, onwards=after is None, size=size)
+        return [each.job_id for each in found_by_value]
     jobs = matching(tenant_id, wanted).filter(extra)
     older = after is None
     found: list[int] = []

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from jobs.models import EngineTick
-from jobs.services import budgets, bulk, intake, leases, rescue, trials
+from jobs.services import budgets, bulk, exports, indexing, intake, leases, rescue, trials
 from jobs.services.joins import resume_joins
 from jobs.services.llm import prune_llm
 from jobs.services.review_effects import apply_due_reviews
@@ -17,6 +17,8 @@ OVERDUE = timedelta(seconds=2)
 #: How long ago the last tick was where there was none.
 NEVER = timedelta.max
 KEEP_LEASES = timedelta(days=1)
+#: How often it is looked whether a newly published version shows other fields in its list.
+SYNC_SECONDS = 5
 
 
 def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
@@ -40,11 +42,16 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
         bulk.continue_stale(now=now)
         intake.continue_stale(now=now)
         trials.continue_due(now=now)
+        exports.continue_stale(now=now)
+        indexing.continue_stale(now=now)
+    if now.second % SYNC_SECONDS == 0:
+        indexing.sync_published(now=now)
     if now.second == 0:
         prune_idempotency_keys(now=now)
         leases.prune_leases(before=now - KEEP_LEASES)
         prune_llm(now=now, keep_days=settings.LLM_AUDIT_DAYS)
         intake.prune_uploads(now=now)
+        exports.prune_exports(now=now, keep_days=settings.EXPORT_DAYS)
     return True
 
 

@@ -9,6 +9,7 @@ from django.db import connection
 from jobs.domain.states import CANCELLABLE, RETRYABLE, EventKind, State
 from jobs.domain.submission import SubmissionError
 from jobs.models import Event, Job, Join, Review, StepRun
+from jobs.services.values import refresh_values
 from jobs.services.waits import end_waits
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.db import in_transaction
@@ -50,6 +51,7 @@ def _cancel(job: Job, actor: str, now: datetime) -> Job:
         _log(job, EventKind.CANCELLED, actor, now, state=State.CANCELLED)
         if waited:
             end_waits([job.pk], now=now)
+        refresh_values([(job.pk, job.workflow_id)])
     elif job.state == State.RUNNING:
         job.cancel_requested_at = now
         job.save(update_fields=["cancel_requested_at"])
@@ -88,6 +90,7 @@ def _retry(job: Job, actor: str, now: datetime, from_step: str | None, payload: 
     data["position"] = job.position
     _reset(job, now)
     job.save()
+    refresh_values([(job.pk, job.workflow_id)], payload=payload is not None)
     kind = EventKind.REQUEUED if data["was"] == State.DEAD and before == job.position else EventKind.RETRIED
     _log(job, kind, actor, now, state=State.PENDING, data=data)
     wake_on_commit(queue_id=job.queue_id, now=now)
@@ -158,6 +161,7 @@ def _answer(job: Job, output: dict[str, Any], actor: str, now: datetime) -> Job:
     job.state, job.due_at, job.wake_at = State.PENDING.value, now, None
     job.position += 1
     job.save(update_fields=["state", "due_at", "wake_at", "position"])
+    refresh_values([(job.pk, job.workflow_id)])
     _log(job, EventKind.ANSWERED, actor, now, state=State.PENDING, data={"step": key})
     wake_on_commit(queue_id=job.queue_id, now=now)
     return job

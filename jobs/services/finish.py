@@ -20,6 +20,7 @@ from jobs.models import Attempt, Event, Job, StepRun
 from jobs.services.joins import start_join
 from jobs.services.llm import record_calls
 from jobs.services.submit import submit_jobs
+from jobs.services.values import refresh_by_id, refresh_values
 from jobs.services.waits import end_waits, open_reviews
 from taskflow.lib.db import batches, database_time, in_transaction, insert_rows
 from taskflow.lib.fields import dump_json
@@ -129,6 +130,7 @@ def _write(reports: Sequence[Report], worker: str, now: datetime) -> None:
         if report.children:
             _spawn(report, now)
     record_calls([report for report in reports if report.calls])
+    refresh_values((r.job.id, r.job.workflow_id) for r in reports if r.steps or r.ending is not None)
     cancel_requested([r.job.id for r in reports if r.ending is not None and r.ending.state not in FINAL], now)
 
 
@@ -143,6 +145,7 @@ def cancel_requested(ids: Sequence[int], now: datetime) -> None:
             job=job, at=now, kind=EventKind.CANCELLED.value, state=State.CANCELLED.value, attempt=job.attempts
         )
     end_waits([job.pk for job in jobs], now=now)
+    refresh_by_id([job.pk for job in jobs])
 
 
 def _held(reports: Sequence[Report]) -> Any:

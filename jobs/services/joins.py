@@ -14,6 +14,7 @@ from django.db import connection
 from jobs.domain.states import FINAL, EventKind, State
 from jobs.models import Event, Job, Join, StepRun
 from jobs.services.reviews import lock_job
+from jobs.services.values import refresh_values
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.db import in_transaction
 from taskflow.lib.fields import dump_json
@@ -95,6 +96,7 @@ def _finish(job: Job, join: Join, now: datetime) -> None:
         return
     changes = {"state": State.PENDING.value, "due_at": now, "wake_at": None, "position": job.position + 1}
     Job.objects.filter(pk=job.pk).update(**changes)
+    refresh_values([(job.pk, job.workflow_id)])
     _log(job, EventKind.ANSWERED, State.PENDING, now, {"step": run.step_key, "children": counts})
     wake_on_commit(queue_id=job.queue_id, now=now)
 
@@ -123,6 +125,7 @@ def _fail(job: Job, now: datetime, *, step: str, name: str, message: str) -> Non
     Job.objects.filter(pk=job.pk).update(
         state=State.FAILED.value, wake_at=None, finished_at=now, error_class=name, error_message=message
     )
+    refresh_values([(job.pk, job.workflow_id)])
     data = {"step": step, "error": name, "message": message[:500], "reason": "a sub-job did not succeed"}
     _log(job, EventKind.FAILED, State.FAILED, now, data)
 

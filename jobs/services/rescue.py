@@ -11,6 +11,7 @@ from jobs.domain.transitions import Transition, worker_lost
 from jobs.models import Attempt, Event, Job, Queue, WorkerLease
 from jobs.services.claim_sql import due_tenants
 from jobs.services.finish import cancel_requested
+from jobs.services.values import refresh_by_id, refresh_values
 from jobs.services.wake import wake, wake_on_commit
 from taskflow.lib.db import in_transaction
 
@@ -57,6 +58,7 @@ def _fail_waiting(jobs: Sequence[Job], now: datetime) -> None:
         error_message="The answer this job waited for did not come in time.",
     )
     _log(jobs, EventKind.FAILED, State.FAILED, now)
+    refresh_by_id([job.pk for job in jobs])
 
 
 def _log(jobs: Sequence[Job], kind: EventKind, state: State, now: datetime) -> None:
@@ -130,6 +132,7 @@ def _take_back(job: Job, ending: Transition, worker: str, now: datetime) -> None
         actor="engine",
         data=ending.data,
     )
+    refresh_values([(job.pk, job.workflow_id)])
     if not dead:
         cancel_requested([job.pk], now)
 

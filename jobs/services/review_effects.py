@@ -14,6 +14,7 @@ from jobs.domain.submission import NewJob, SubmissionError
 from jobs.models import Event, Job, Review, StepRun
 from jobs.services.reviews import lock_job, lock_review, log_review
 from jobs.services.submit import submit_job
+from jobs.services.values import refresh_values
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import emit
@@ -66,6 +67,7 @@ def _apply(job: Job, review: Review, now: datetime) -> None:
         _go_on(job, review, review.resume_at, now)
     else:
         _REJECTED[review.on_reject](job, review, now)
+    refresh_values([(job.pk, job.workflow_id)])
 
 
 def _go_on(job: Job, review: Review, position: int, now: datetime, **told: Any) -> None:

@@ -26,6 +26,7 @@ from jobs.domain.reviews import (
 )
 from jobs.domain.states import EventKind
 from jobs.models import Event, Job, Review
+from jobs.services.values import refresh_values
 from taskflow.lib.db import in_transaction
 from taskflow.lib.fields import dump_json
 from taskflow.lib.telemetry import emit
@@ -104,6 +105,7 @@ def _decide(
     review.save(
         update_fields=["state", "decision", "output", "comment", "decided_by", "decided_at", "seconds", "wake_at"]
     )
+    refresh_values([(review.job_id, review.workflow_id)])
     log_review(review, EventKind.DECIDED, who.name, now, decision=decision.value, comment=comment[:500])
     emit("review.decided", decision=decision.value, tenant=review.tenant_id)
     return review
@@ -127,6 +129,7 @@ def _undo(review: Review, who: Reviewer, now: datetime) -> Review:
     review.wake_at = None if review.escalated_at else review.due_at
     review.claimed_by, review.claimed_until = who.name, now + CLAIM
     review.save()
+    refresh_values([(review.job_id, review.workflow_id)])
     log_review(review, EventKind.UNDONE, who.name, now, decision=undone)
     return review
 

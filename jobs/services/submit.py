@@ -12,6 +12,7 @@ from jobs.domain.submission import DEFAULT_PRIORITY, LOWEST_PRIORITY, Idempotenc
 from jobs.models import Event, File, IdempotencyKey, Job, Lane, Queue
 from jobs.queries.files import missing_files
 from jobs.queries.labels import queue_slug, workflow_slug
+from jobs.services.values import store_new_values
 from jobs.services.wake import wake_on_commit
 from taskflow.lib.cache import remember
 from taskflow.lib.db import database_time, in_transaction, insert_rows
@@ -220,6 +221,7 @@ def _insert(jobs: Sequence[Job], now: datetime) -> None:
         EVENT_COLUMNS,
         [(job.pk, at, EventKind.CREATED.value, job.state, 0, job.source) for job in jobs],
     )
+    store_new_values(jobs)
 
 
 def _database_row(job: Job) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from jobs.domain.states import FINAL, EventKind, State
 from jobs.models import Event, Job, StepRun
 from jobs.services.claim import positions_begun
 from jobs.services.submit import store_jobs
+from jobs.services.values import refresh_values
 from taskflow.lib.cache import remember
 from taskflow.lib.db import in_transaction
 from workflows.domain.fields import check_payload
@@ -46,6 +47,7 @@ def _move(job: Job, version: WorkflowVersion, actor: str, now: datetime) -> Job:
     rows = Job.objects.filter(pk=job.pk, state=job.state, attempts=0, version_id=job.version_id)
     if rows.update(version=version) != 1:
         raise LeftAlone("had begun already")
+    refresh_values([(job.pk, job.workflow_id)], payload=True)
     data = {"version": version.number, "before": job.version.number}
     Event.objects.create(job=job, at=now, kind=EventKind.MOVED.value, actor=actor, data=data)
     job.version = version
@@ -77,6 +79,7 @@ def _rerun(old: Job, version: WorkflowVersion, actor: str, now: datetime) -> Job
     new = _new_job(old, version, uid, position, now)
     store_jobs([new], now=now)
     StepRun.objects.bulk_create(_copy(run, new, now) for run in kept)
+    refresh_values([(new.pk, new.workflow_id)])
     data = {"version": version.number, "job": str(uid)}
     Event.objects.create(job=old, at=now, kind=EventKind.RERUN.value, attempt=old.attempts, actor=actor, data=data)
     return new

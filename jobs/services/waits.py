@@ -11,6 +11,7 @@ from jobs.domain.states import CANCELLABLE, EventKind, State
 from jobs.domain.work import ClaimedJob, Report
 from jobs.models import Event, Job, Review
 from jobs.services.joins import open_children
+from jobs.services.values import refresh_by_id
 
 #: Reviews that still do something: those not decided, and decisions that have not taken effect.
 ALIVE = Q(state=ReviewState.OPEN.value) | Q(state=ReviewState.DECIDED.value, wake_at__isnull=False)
@@ -59,6 +60,7 @@ def end_waits(job_ids: Sequence[int], *, now: datetime) -> None:
     while job_ids:
         alive = Review.objects.filter(ALIVE, job_id__in=job_ids)
         alive.update(state=ReviewState.CANCELLED.value, wake_at=None, claimed_until=None)
+        refresh_by_id(job_ids)
         job_ids = _cancel(open_children(job_ids), now)
 
 
@@ -78,4 +80,5 @@ def _cancel(children: Sequence[Job], now: datetime) -> list[int]:
     for line in lines:
         line.at, line.actor, line.data = now, "engine", {"reason": "the job that waited for it was cancelled"}
     Event.objects.bulk_create(lines, batch_size=500)
+    refresh_by_id([job.pk for job in ended])
     return [job.pk for job in ended if job.state == State.WAITING]

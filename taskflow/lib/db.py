@@ -59,16 +59,22 @@ def in_transaction(work: Callable[[], T]) -> T:
 
 
 def insert_rows(
-    model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], *, returning: bool = False
+    model: type[Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    returning: bool = False,
+    unless: Sequence[str] = (),
 ) -> list[int] | None:
     """Insert `rows` (values in database form, in the order of `columns`), many in a statement.
 
-    With `returning`, give the new ids in order; None where the database cannot say (MySQL).
+    With `returning`, give the new ids in order; None where the database cannot say (MySQL). With `unless`, a row that
+    is the same in these columns, which a key holds, gets the other values instead.
     """
     returning = returning and connection.features.can_return_rows_from_bulk_insert
     quote = connection.ops.quote_name
     head = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(map(quote, columns))}) VALUES "  # noqa: S608
-    tail = " RETURNING id" if returning else ""
+    tail = " RETURNING id" if returning else _update(columns, unless) if unless else ""
     ids: list[int] = []
     with connection.cursor() as cursor:
         for batch in batches(rows):
@@ -77,6 +83,16 @@ def insert_rows(
             if returning:
                 ids += [row[0] for row in cursor.fetchall()]
     return ids if returning else None
+
+
+def _update(columns: Sequence[str], key: Sequence[str]) -> str:
+    """Return the clause that overwrites a row of the same key."""
+    quote = connection.ops.quote_name
+    rest = [quote(column) for column in columns if column not in key]
+    if connection.vendor == "mysql":
+        return " ON DUPLICATE KEY UPDATE " + ", ".join(f"{name} = VALUES({name})" for name in rest)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in rest)
+    return f" ON CONFLICT ({', '.join(map(quote, key))}) DO UPDATE SET {changes}"
 
 
 def _placeholders(batch: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:

@@ -11,6 +11,7 @@ from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
 from tests.browser.scene_versions import add_versions
+from tests.browser.scene_views import add_views
 from tests.factories import (
     Cast,
     make_connection,
@@ -119,6 +120,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     _connections(cast, now)
     _draft(cast, now)
     add_versions(cast, now)
+    add_views(cast, tickets, now)
     return Scene(
         cast=cast,
         receipts=receipts,

@@ -24,26 +24,33 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
+from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import (
     Attempt,
     BulkAction,
+    DefaultView,
     Event,
     File,
     ImportedRow,
     ImportProblem,
     ImportState,
     InboundMessage,
+    IndexedField,
     Job,
+    JobExport,
+    JobValue,
     Join,
     Lane,
     ListImport,
     LlmAnswer,
     Mailbox,
     Queue,
+    SavedView,
     StepRun,
     Trial,
     TrialItem,
+    ValueIndex,
     WorkerLease,
 )
 from jobs.services.intake import receive_list
@@ -105,6 +112,12 @@ TENANT_PATHS = {
     "jobs.Join": "job__tenant",
     "jobs.Trial": "tenant",
     "jobs.TrialItem": "trial__tenant",
+    "jobs.SavedView": "tenant",
+    "jobs.DefaultView": "view__tenant",
+    "jobs.IndexedField": "workflow__tenant",
+    "jobs.JobValue": "job__tenant",
+    "jobs.ValueIndex": "workflow__tenant",
+    "jobs.JobExport": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
@@ -119,11 +132,21 @@ OPERATORS_ONLY = {
     "django_celery_beat.SolarSchedule",
 }
 #: What `<slug:slug>` means, by where the route begins.
-WORKFLOW_SLUGS = ("admin/build/", "admin/jobs/job/of/", "admin/jobs/listimport/of/", "api/v1/workflows/")
+WORKFLOW_SLUGS = (
+    "admin/build/",
+    "admin/jobs/job/of/",
+    "admin/jobs/listimport/of/",
+    "admin/jobs/jobexport/of/",
+    "api/v1/workflows/",
+)
 QUEUE_SLUGS = ("admin/jobs/queue/", "api/v1/admin/queues/")
 GALLERY_SLUGS = ("admin/gallery/",)
 #: What an API's uid is one of, besides jobs.
-UID_ROUTES = {"api/v1/reviews/": "jobs.Review", "api/v1/imports/": "jobs.ListImport"}
+UID_ROUTES = {
+    "api/v1/reviews/": "jobs.Review",
+    "api/v1/imports/": "jobs.ListImport",
+    "api/v1/exports/": "jobs.JobExport",
+}
 #: Its address is a key of its own: who has it may write there, and only there.
 KEYED = "api/v1/inbound-mail/<str:key>"
 #: Routes written as regular expressions, with what to put there.
@@ -144,6 +167,7 @@ class Belongings:
     trial: Trial
     item: TrialItem
     sample: Sample
+    views: list[str]
 
 
 @dataclass(frozen=True)
@@ -216,6 +240,8 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     LlmAnswer.objects.create(
         tenant=cast.tenant, key="a" * 64, reply={"text": slug}, answered_at=NOW, expires_at=utcnow() + timedelta(days=1)
     )
+    views = [furnish_view(job, slug, cast, shared=shared) for shared in (True, False)]
+    export = furnish_export(workflow, slug)
     imports = [furnish_import(workflow, slug, state) for state in (ImportState.NEW, ImportState.PAUSED)]
     key, clear = create_api_key(tenant=cast.tenant, name=slug)
     mailbox = Mailbox.objects.create(tenant=cast.tenant, workflow=workflow, name=slug, poll_problem=slug)
@@ -238,11 +264,36 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         mailbox,
         message,
         imports[0],
+        export,
         Lane.objects.get(tenant=cast.tenant),
     ]
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
-    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample)
+    uids = [str(view.uid) for view in views]
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample, uids)
+
+
+def furnish_view(job: Job, slug: str, cast: Cast, *, shared: bool) -> SavedView:
+    """Make a view, which its owner's list opens with, and the index of what it asks by."""
+    path = f"payload.{'shared' if shared else 'private'}"
+    spec = {"filters": [{"path": path, "op": "is", "value": slug}]}
+    known = {"tenant": job.tenant, "workflow": job.workflow, "owner": cast.owner, "name": slug, "spec": spec}
+    view = SavedView.objects.create(shared=shared, created_at=NOW, changed_at=NOW, **known)
+    field = IndexedField.objects.create(workflow=job.workflow, path=path, state="ready", begins_at=NOW)
+    JobValue.objects.create(job=job, field=field, value=f"s{slug}")
+    if shared:
+        DefaultView.objects.create(user=cast.owner, workflow=job.workflow, view=view)
+        ValueIndex.objects.create(workflow=job.workflow)
+    return view
+
+
+def furnish_export(workflow: Workflow, slug: str) -> JobExport:
+    """Make an export with its file."""
+    stored_as = default_storage.save(f"isolation/{slug}.csv", ContentFile(slug.encode()))
+    told = {"name": slug, "actor": slug, "state": "done", "stored_as": stored_as, "finished_at": NOW}
+    return JobExport.objects.create(
+        tenant=workflow.tenant, workflow=workflow, format="csv", wanted=JobFilter().to_json(), created_at=NOW, **told
+    )
 
 
 def furnish_import(workflow: Workflow, slug: str, state: ImportState) -> ListImport:
@@ -297,9 +348,10 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
         case ["key"] if route.text == KEYED:
             return [{"key": of.mailbox_key}]
         case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (
-            not more or "/test" in route.text or more == ["number"]
+            not more or "/test" in route.text or more in (["number"], ["view"])
         ):
-            return [values_of_workflow(route, of)]
+            # Of the views one is deleted on the way.
+            return [values_of_workflow(route, of, view) for view in of.views[: 2 if more == ["view"] else 1]]
         case ["slug"] if route.text.startswith("api/v1/connections/"):
             # One is deleted on the way.
             which = "try" if route.text.endswith("/test") else "llm"
@@ -307,10 +359,10 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
 
 
-def values_of_workflow(route: Route, of: Belongings) -> dict[str, str]:
-    """Return what to put into a route of a workflow, or of its samples and tests."""
+def values_of_workflow(route: Route, of: Belongings, view: str) -> dict[str, str]:
+    """Return what to put into a route of a workflow, or of its samples, tests and views."""
     pk = of.sample.pk if "/samples/" in route.text else of.item.pk
-    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk), "number": "1"}
+    values = {"slug": of.workflow.slug, "uid": str(of.trial.uid), "pk": str(pk), "number": "1", "view": view}
     return {name: values[name] for name in route.parameters}
 
 
