@@ -16,7 +16,7 @@ from jobs.runtime.intake import run_list_import
 from jobs.runtime.tick import tick as run_tick
 from jobs.runtime.trials import run_trial
 from jobs.runtime.writing import surely
-from jobs.services import files, mail
+from jobs.services import figures, files, mail
 from jobs.services.wake import clear_wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import span
@@ -50,6 +50,12 @@ def drain(queue_id: int, **_unknown: Any) -> None:
 def tick(**_unknown: Any) -> None:
     """Keep the engine going: promote, rescue, wake."""
     run_tick(now=utcnow())
+
+
+@shared_task(name="jobs.count_figures")
+def count_figures(**_unknown: Any) -> None:
+    """Count the jobs that have become final, for the dashboards."""
+    figures.count_figures(now=utcnow())
 
 
 @shared_task(name="jobs.work_bulk_action")

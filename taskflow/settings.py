@@ -190,6 +190,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "count-figures": {"task": "jobs.count_figures", "schedule": 2.0, "options": {"expires": 2}},
     "poll-mail": {"task": "jobs.poll_mail", "schedule": 15.0, "options": {"expires": 15}},
     "prune-files": {"task": "jobs.prune_files", "schedule": 600.0, "options": {"expires": 600}},
 }

@@ -1,6 +1,7 @@
 """The durable engine's rows."""
 
 from jobs.models.bulk import BulkAction
+from jobs.models.figures import FigureMark, FigureSlot, JobCount, UncountedJob
 from jobs.models.files import File
 from jobs.models.intake import ImportedRow, ImportProblem, ImportState, ListImport
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
@@ -16,6 +17,8 @@ __all__ = [
     "BulkAction",
     "EngineTick",
     "Event",
+    "FigureMark",
+    "FigureSlot",
     "File",
     "IdempotencyKey",
     "ImportProblem",
@@ -23,6 +26,7 @@ __all__ = [
     "ImportedRow",
     "InboundMessage",
     "Job",
+    "JobCount",
     "Join",
     "Lane",
     "ListImport",
@@ -37,5 +41,6 @@ __all__ = [
     "StepRun",
     "Trial",
     "TrialItem",
+    "UncountedJob",
     "WorkerLease",
 ]

@@ -105,9 +105,12 @@ TENANT_PATHS = {
     "jobs.Join": "job__tenant",
     "jobs.Trial": "tenant",
     "jobs.TrialItem": "trial__tenant",
+    "jobs.UncountedJob": "workflow__tenant",
+    "jobs.JobCount": "workflow__tenant",
+    "jobs.FigureSlot": "workflow__tenant",
 }
 #: Models of ours that belong to no tenant.
-SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
+SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick", "jobs.FigureMark"}
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
     "auth.User",
