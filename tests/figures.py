@@ -1,4 +1,4 @@
-"""Random histories of jobs, and the figures of them computed directly from the rows, to compare with what is counted."""
+"""Random histories of jobs, and their figures computed directly from the rows, to compare with what is counted."""
 
 import random
 from collections import Counter

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -142,6 +142,10 @@ class Added:
     counts: Counter[CountKey] = field(default_factory=Counter)
     figures: dict[SlotKey, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
+    def see(self, workflow_id: int, created_at: datetime) -> None:
+        """Add that a job came in, whatever becomes of it."""
+        self.counts[workflow_id, "new", slot_of(created_at, QUARTER), ""] += 1
+
     def add(self, job: JobFacts) -> None:
         """Add what is new of a job."""
         came = slot_of(job.created_at, QUARTER)
@@ -200,14 +204,6 @@ class Added:
             for width in WIDTHS:
                 found[workflow_id, width, slot_of(slot, width)].update(figures)
         return {key: figures for key, figures in found.items() if any(figures.values())}
-
-
-def added_by(jobs: Iterable[JobFacts]) -> Added:
-    """Return what these jobs add."""
-    added = Added()
-    for job in jobs:
-        added.add(job)
-    return added
 
 
 def label_of(value: Any, known: Sequence[Any]) -> str:

@@ -20,7 +20,10 @@ LIST_KINDS = ("retry", "requeue", "cancel", "rerun")
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Conditions that all hold; empty means any. The date range takes its start in and leaves its end out."""
+    """Conditions that all hold; empty means any. The date range takes its start in and leaves its end out.
+
+    `waits` narrows waiting jobs to those that wait for a "person", or for anything "other".
+    """
 
     workflow_id: int | None = None
     queue_id: int | None = None
@@ -29,6 +32,7 @@ class JobFilter:
     created_to: datetime | None = None
     correlation_id: str = ""
     ids: tuple[int, ...] | None = None
+    waits: str = ""
 
     def for_kind(self, kind: str) -> tuple[str, ...]:
         """Return the states that an action of `kind` works through: its own, narrowed to those asked for."""
@@ -49,6 +53,7 @@ class JobFilter:
             "created_to": self.created_to and self.created_to.isoformat(),
             "correlation_id": self.correlation_id,
             "ids": None if self.ids is None else list(self.ids),
+            "waits": self.waits,
         }
 
     @classmethod
@@ -62,6 +67,7 @@ class JobFilter:
             created_to=_instant(kept["created_to"]),
             correlation_id=kept["correlation_id"],
             ids=None if kept["ids"] is None else tuple(kept["ids"]),
+            waits=kept.get("waits", ""),
         )
 
 

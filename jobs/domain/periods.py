@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -78,7 +79,7 @@ def bars_of(since: datetime, until: datetime, zone: ZoneInfo) -> list[tuple[date
         edges = list(_days(since, until, zone, 1 if length <= DAYS_UP_TO else 7))
     inner = [edge for edge in edges if since < edge < until]
     ends = [since, *inner, until]
-    return list(zip(ends, ends[1:], strict=False))
+    return list(pairwise(ends))
 
 
 def _hours(since: datetime, until: datetime) -> Iterator[datetime]:

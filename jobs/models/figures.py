@@ -41,7 +41,10 @@ class UncountedJob(models.Model):
 
 
 class JobCount(models.Model):
-    """How many jobs of a workflow came in ("in", by the state they are in) or ended ("end") in one slot of time.
+    """How many jobs of a workflow came in, or ended, in one slot of time.
+
+    `moment` is "in" for final jobs by when they came in and the state they are in, "end" for ends of runs by when and
+    how they ended, and "new" for jobs of any state by when they came in.
 
     `width` is the slot's length in seconds, and `slot` its start: a quarter of an hour, and a day, both of UTC.
     """

@@ -36,7 +36,6 @@ def _facts(
     calls: dict[int, list[tuple[int, CallFact]]],
 ) -> JobFacts:
     was, runs = counted
-    assert job.finished_at is not None
 
     def new(found: dict[int, list[tuple[int, T]]]) -> list[T]:
         return [fact for run, fact in found.get(job.pk, ()) if run > runs]
@@ -48,7 +47,7 @@ def _facts(
         created_at=job.created_at,
         due_at=job.due_at,
         started_at=job.started_at,
-        finished_at=job.finished_at,
+        finished_at=job.finished_at or job.created_at,
         ends=ends[job.pk][runs:],
         steps=new(steps),
         reviews=new(reviews),
@@ -68,8 +67,7 @@ def _ends(jobs: Sequence[Job]) -> dict[int, list[End]]:
             logged[job_id].append(End(state, at, *texts) if state in BAD else End(state, at))
     for job in jobs:
         missing = max(job.run_number - len(logged[job.pk]), 0)
-        assert job.finished_at is not None
-        last = End(job.state, job.finished_at, job.error_class, job.error_message or "")
+        last = End(job.state, job.finished_at or job.created_at, job.error_class, job.error_message or "")
         logged[job.pk] += [last] * min(missing, 1)
     return logged
 

@@ -1,7 +1,7 @@
 """The ledger of workflows: exact, and of one instant, from the counts and the jobs that are not counted yet.
 
-All of it is one statement, which a database answers from one snapshot. The mark of the counting is a part of the answer:
-where it moved on since it was read, the statement is asked again with the new one.
+All of it is one statement, which a database answers from one snapshot. The mark of the counting is a part of the
+answer: where it moved on since it was read, the statement is asked again with the new one.
 """
 
 from collections import Counter, defaultdict

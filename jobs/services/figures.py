@@ -1,7 +1,7 @@
 """Counting jobs when they are final, each once: behind a mark, in the order of their ids, by one process at a time.
 
 What is not final when the mark goes by it, and what is retried after it was counted, stands in UncountedJob until it is
-final. The mark, the counts and those rows change in one transaction, so a crash at any moment loses and doubles nothing.
+final. The mark, the counts and those rows change in one transaction: a crash at any moment loses and doubles nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max
 
-from jobs.domain.figures import Added, added_by
+from jobs.domain.figures import Added
 from jobs.models import FigureMark, FigureSlot, Job, JobCount, UncountedJob
 from jobs.queries.facts import FINAL_STATES, NEW, Counted, read_facts
 from taskflow.lib.telemetry import span
@@ -24,7 +23,7 @@ WINDOW = 10_000
 #: Ids that were given out and became no job are looked at again for this long: their transaction may still end.
 KEEP_GAPS = timedelta(hours=6)
 #: Beyond so many open jobs behind it the mark stands still: asking for each of them would cost more than it saves.
-MOST_OPEN = 200_000
+MOST_OPEN = 50_000
 
 
 def count_figures(*, now: datetime, batches: int = 20) -> int:
@@ -72,7 +71,11 @@ def _count_batch(now: datetime) -> int | None:
         rows = rows[:young]
         if not rows:
             return None
-        counted = _count([row[0] for row in rows], {})
+        added = Added()
+        for _, created_at, workflow_id in rows:
+            added.see(workflow_id, created_at)
+        counted = _count([row[0] for row in rows], {}, added)
+        _store(added)
         _note_the_others(mark, rows, counted, now)
         mark.job_id, mark.job_created_at, mark.counted_at = rows[-1][0], rows[-1][1], now
         mark.save(update_fields=["job_id", "job_created_at", "counted_at"])
@@ -101,9 +104,10 @@ def _sweep(now: datetime) -> int | None:
         there = {row.pk: row for row in rows}
         final = Job.objects.filter(pk__in=list(there), state__in=FINAL_STATES).order_by("pk")
         ids = list(final.values_list("pk", flat=True)[:BATCH])
-        counted = _count(ids, {pk: (there[pk].was, there[pk].runs) for pk in ids})
-        gone = [row.pk for row in rows if row.workflow_id is None and row.noted_at < now - KEEP_GAPS]
-        UncountedJob.objects.filter(pk__in=[*counted, *_name(rows, gone)]).delete()
+        added = Added()
+        counted = _count(ids, {pk: (there[pk].was, there[pk].runs) for pk in ids}, added)
+        UncountedJob.objects.filter(pk__in=[*counted, *_settle_gaps(rows, added, now)]).delete()
+        _store(added)
         all_of_them = len(rows) < WINDOW and len(ids) < BATCH
         swept = ids[-1] if len(ids) == BATCH else (0 if all_of_them else rows[-1].pk)
         if counted or swept != mark.swept_id:
@@ -112,24 +116,27 @@ def _sweep(now: datetime) -> int | None:
         return len(counted)
 
 
-def _name(rows: Sequence[UncountedJob], gone: Iterable[int]) -> list[int]:
-    """Give ids that have become jobs their workflow; returns those of `gone` that never did."""
-    unknown = [row.pk for row in rows if row.workflow_id is None]
-    found = dict(Job.objects.filter(pk__in=unknown).values_list("pk", "workflow_id")) if unknown else {}
-    for pk, workflow_id in found.items():
+def _settle_gaps(rows: Sequence[UncountedJob], added: Added, now: datetime) -> list[int]:
+    """Give ids that have become jobs their workflow; returns those that never will."""
+    unknown = [row for row in rows if row.workflow_id is None]
+    found = Job.objects.filter(pk__in=[row.pk for row in unknown]).values_list("pk", "workflow_id", "created_at")
+    named = {pk: (workflow_id, created_at) for pk, workflow_id, created_at in (found if unknown else ())}
+    for pk, (workflow_id, created_at) in named.items():
         UncountedJob.objects.filter(pk=pk).update(workflow_id=workflow_id)
-    return [pk for pk in gone if pk not in found]
+        added.see(workflow_id, created_at)
+    return [row.pk for row in unknown if row.pk not in named and row.noted_at < now - KEEP_GAPS]
 
 
-def _count(ids: Sequence[int], counted: Mapping[int, Counted]) -> set[int]:
-    """Count those of `ids` that are final and that nobody is changing; returns which they are."""
+def _count(ids: Sequence[int], counted: Mapping[int, Counted], added: Added) -> set[int]:
+    """Add those of `ids` that are final and that nobody is changing; returns which they are."""
     if not ids:
         return set()
     rows = Job.objects.filter(pk__in=ids, state__in=FINAL_STATES).defer("payload", "result", "retry_policy")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
     jobs = list(rows.order_by("pk"))
-    _store(added_by(read_facts(jobs, {job.pk: counted.get(job.pk, NEW) for job in jobs})))
+    for facts in read_facts(jobs, {job.pk: counted.get(job.pk, NEW) for job in jobs}):
+        added.add(facts)
     return {job.pk for job in jobs}
 
 
@@ -177,11 +184,5 @@ def _rows(model: Any, keys: Iterable[tuple[Any, ...]], slots: set[tuple[int, dat
     for width in {width for width, _ in slots}:
         of_width = [slot for each, slot in slots if each == width]
         rows = model.objects.filter(workflow_id__in=workflows, width=width, slot__in=of_width)
-        found += rows.filter(moment__in=("in", "end")) if model is JobCount else rows
+        found += rows.filter(moment__in=("in", "end", "new")) if model is JobCount else rows
     return found
-
-
-def last_counted_at() -> datetime | None:
-    """Return when jobs were last counted."""
-    moment: datetime | None = FigureMark.objects.aggregate(at=Max("counted_at"))["at"]
-    return moment

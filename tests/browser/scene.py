@@ -7,9 +7,12 @@ from typing import Any
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun, Trial
+from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun
+from jobs.services.figures import count_figures
 from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
+from tests.browser.scene_figures import build_posts
 from tests.factories import (
     Cast,
     make_connection,
@@ -112,7 +115,8 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     failed = failed_job(receipts, now)
     _mail(tickets, now)
     _connections(cast, now)
-    return Scene(
+    build_posts(cast, now, jobs=jobs * 5)
+    scene = Scene(
         cast=cast,
         receipts=receipts,
         tickets=tickets,
@@ -124,6 +128,8 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         reviews=ask(receipts, tickets, now),
         trial=try_draft(receipts, cast),
     )
+    count_figures(now=now + timedelta(minutes=1))
+    return scene
 
 
 def try_draft(workflow: Workflow, cast: Cast) -> Trial:

@@ -102,6 +102,10 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
     return {
         "overview": (operator, "/admin/"),
         "overview-empty": (empty, "/admin/"),
+        "overview-whole": (ROOT, "/admin/"),
+        "dashboard": (operator, "/admin/build/posts/dashboard/?period=7d"),
+        "dashboard-now": (operator, "/admin/build/receipts/dashboard/?period=now"),
+        "dashboard-empty": (editor, "/admin/build/tickets/dashboard/?period=custom&from=2001-01-01&to=2001-01-02"),
         "receipts": (operator, "/admin/jobs/job/of/receipts/"),
         "tickets-failed": (operator, "/admin/jobs/job/of/tickets/?state=failed"),
         "jobs": (operator, "/admin/jobs/job/"),

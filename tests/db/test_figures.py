@@ -6,12 +6,10 @@ from datetime import timedelta
 import pytest
 
 from jobs.domain.periods import Period
-from jobs.domain.states import State
-from jobs.models import FigureSlot, JobCount, Review, UncountedJob
+from jobs.models import Review, UncountedJob
 from jobs.queries.ledger import get_ledgers
-from jobs.services.control import retry_job
 from jobs.services.figures import count_figures
-from tests.factories import NOW, make_job, make_workflow
+from tests.factories import NOW
 from tests.figures import (
     History,
     counted_ends,

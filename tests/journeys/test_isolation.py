@@ -46,6 +46,7 @@ from jobs.models import (
     TrialItem,
     WorkerLease,
 )
+from jobs.services.figures import count_figures
 from jobs.services.intake import receive_list
 from jobs.services.mail import new_mailbox_key
 from taskflow.lib.clock import utcnow
@@ -110,7 +111,14 @@ TENANT_PATHS = {
     "jobs.FigureSlot": "workflow__tenant",
 }
 #: Models of ours that belong to no tenant.
-SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick", "jobs.FigureMark"}
+SHARED = {
+    "tenants.ConnectionMeter",
+    "jobs.Queue",
+    "jobs.QueueWake",
+    "jobs.WorkerLease",
+    "jobs.EngineTick",
+    "jobs.FigureMark",
+}
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
     "auth.User",
@@ -243,6 +251,7 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         imports[0],
         Lane.objects.get(tenant=cast.tenant),
     ]
+    count_figures(now=utcnow())
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
     return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample)
