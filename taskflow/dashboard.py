@@ -12,6 +12,7 @@ from django.utils import timezone
 from jobs.admin.board import Asked, Line, board, lines_of, list_query, read_asked
 from jobs.admin.job_filters import GROUPS
 from jobs.admin.queue import queue_rows
+from jobs.admin.reports import report_form
 from jobs.admin.worker import list_workers
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.ledger import Ledger
@@ -47,9 +48,15 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     tenant = tenant_of(request)
     zone, fleet = zone_of(tenant), is_fleet_operator(request)
     asked = read_asked(request.GET, zone=zone, now=utcnow())
-    shown: dict[str, Any] = {"request": request, "tenant": tenant, "fleet": fleet, "asked": asked, "period": asked.period}
+    shown: dict[str, Any] = {
+        "request": request,
+        "tenant": tenant,
+        "fleet": fleet,
+        "asked": asked,
+        "period": asked.period,
+    }
     if tenant is not None and allowed(request, Permission.VIEW_JOBS):
-        shown |= _of_tenant(tenant, asked)
+        shown |= _of_tenant(tenant, asked) | {"form": report_form(request, tenant)}
     elif tenant is None and fleet:
         shown |= _of_deployment(asked)
     workers = list_workers(database_now())

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from jobs.admin.board import Asked, bar_charts, board, lines_of, list_query, name_steps, read_asked
+from jobs.admin.reports import report_form
 from jobs.queries.ledger import get_ledgers
 from taskflow.lib.clock import utcnow
 from tenants.admin.current import needs, zone_of
@@ -43,6 +44,7 @@ class DashboardPages:
         context["notices"] = budget_notices(tenant.pk, now)
         if PART not in request.GET:
             context |= figures_of(workflow, asked, tenant)
+            context["form"] = report_form(request, tenant, about=slug)
         return render_page(
             request,
             "dashboard",

@@ -9,6 +9,7 @@ from jobs.models.joins import Join
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
+from jobs.models.reports import ReportDelivery, ReportSubscription
 from jobs.models.reviews import Review
 from jobs.models.test_runs import Trial, TrialItem
 
@@ -36,6 +37,8 @@ __all__ = [
     "Mailbox",
     "Queue",
     "QueueWake",
+    "ReportDelivery",
+    "ReportSubscription",
     "Review",
     "StepPace",
     "StepRun",

@@ -11,13 +11,17 @@ from typing import Any
 from django.db import connection, transaction
 
 from jobs.domain.figures import Added
-from jobs.models import FigureMark, FigureSlot, Job, JobCount, UncountedJob
+from jobs.models import FigureMark, FigureSlot, Job, JobCount, Queue, UncountedJob
 from jobs.queries.facts import FINAL_STATES, NEW, Counted, read_facts
+from jobs.queries.job_pages import last_id
+from jobs.services.claim_sql import due_tenants
 from taskflow.lib.telemetry import span
 
 BATCH = 500
 #: Jobs this young are left for later: most are final then, and need no row that says they were not.
-AGE = timedelta(seconds=5)
+AGE = timedelta(seconds=3)
+#: While there is due work, jobs are left for longer, and fewer are counted in one go until so many are behind.
+BUSY_AGE, MOST_BEHIND = timedelta(seconds=30), 100_000
 #: So many open jobs behind the mark are looked at in one go.
 WINDOW = 10_000
 #: Ids that were given out and became no job are looked at again for this long: their transaction may still end.
@@ -26,12 +30,20 @@ KEEP_GAPS = timedelta(hours=6)
 MOST_OPEN = 50_000
 
 
-def count_figures(*, now: datetime, batches: int = 20) -> int:
-    """Count what has become final; returns how many jobs. Nothing happens where another process is at it."""
+def count_in_background(*, now: datetime) -> int:
+    """Count what has become final, and keep out of the way of the workers while there is work for them."""
+    if not any(due_tenants(pk) for pk in Queue.objects.values_list("pk", flat=True)):
+        return count_figures(now=now)
+    mark = FigureMark.objects.filter(pk=1).values_list("job_id", flat=True).first() or 0
+    return count_figures(now=now, batches=20 if last_id() - mark > MOST_BEHIND else 2, age=BUSY_AGE)
+
+
+def count_figures(*, now: datetime, batches: int = 20, age: timedelta | None = None) -> int:
+    """Count jobs older than `age` that are final; returns how many. Nothing happens where another process is at it."""
     with span("figures.count") as fields:
         counted = 0
         for _ in range(batches):
-            found = _count_batch(now)
+            found = _count_batch(now, now - (AGE if age is None else age))
             if found is None:
                 break
             counted += found
@@ -58,7 +70,7 @@ def _take_mark() -> FigureMark | None:
     return rows.first()
 
 
-def _count_batch(now: datetime) -> int | None:
+def _count_batch(now: datetime, before: datetime) -> int | None:
     """Move the mark on by one batch; returns how many jobs of it are counted, None where there was none."""
     with transaction.atomic():
         mark = _take_mark()
@@ -67,7 +79,7 @@ def _count_batch(now: datetime) -> int | None:
         rows = list(
             Job.objects.filter(pk__gt=mark.job_id).order_by("pk").values_list("pk", "created_at", "workflow_id")[:BATCH]
         )
-        young = next((place for place, row in enumerate(rows) if row[1] > now - AGE), len(rows))
+        young = next((place for place, row in enumerate(rows) if row[1] > before), len(rows))
         rows = rows[:young]
         if not rows:
             return None

@@ -12,7 +12,7 @@ from jobs.services.figures import count_figures
 from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
-from tests.browser.scene_figures import build_posts
+from tests.browser.scene_figures import build_posts, subscribe_people
 from tests.factories import (
     Cast,
     make_connection,
@@ -115,7 +115,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     failed = failed_job(receipts, now)
     _mail(tickets, now)
     _connections(cast, now)
-    build_posts(cast, now, jobs=jobs * 5)
+    subscribe_people(cast, build_posts(cast, now, jobs=jobs * 5), now)
     scene = Scene(
         cast=cast,
         receipts=receipts,

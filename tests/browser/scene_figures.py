@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jobs.domain.states import State
-from jobs.models import Event, Job, LlmCall, Review, StepRun
+from jobs.models import Event, Job, LlmCall, ReportDelivery, Review, StepRun
+from jobs.services.reports import subscribe
 from taskflow.lib.ids import new_uid
 from tests.factories import Cast, make_queue, make_workflow
 from workflows.models import Workflow
@@ -73,6 +74,17 @@ def build_posts(cast: Cast, now: datetime, *, jobs: int) -> Workflow:
     LlmCall.objects.bulk_create(_call(job, lots) for job in made)
     Review.objects.bulk_create(_review(job, lots) for job in made if lots.random() < 0.12)
     return workflow
+
+
+def subscribe_people(cast: Cast, workflow: Workflow, now: datetime) -> None:
+    """Have two reports sent, one of which went out and one not."""
+    wanted = {"weekday": 0, "hour": 7, "connection": "", "address": "http://localhost/", "now": now, "by": cast.owner}
+    daily = subscribe(tenant=cast.tenant, workflow=workflow, user=cast.owner, cadence="daily", **wanted)
+    weekly = subscribe(tenant=cast.tenant, workflow=None, user=cast.editor, cadence="weekly", **wanted)
+    told = {"due_at": now - timedelta(hours=3), "ended_at": now}
+    ReportDelivery.objects.create(subscription=daily, state="sent", **told)
+    refused = "The mail server refused the login: 535 wrong password"
+    ReportDelivery.objects.create(subscription=weekly, state="failed", detail=refused, **told)
 
 
 def _failed(job: Job) -> Event:

@@ -41,6 +41,7 @@ from jobs.models import (
     LlmAnswer,
     Mailbox,
     Queue,
+    ReportDelivery,
     StepRun,
     Trial,
     TrialItem,
@@ -49,6 +50,7 @@ from jobs.models import (
 from jobs.services.figures import count_figures
 from jobs.services.intake import receive_list
 from jobs.services.mail import new_mailbox_key
+from jobs.services.reports import subscribe
 from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
@@ -109,6 +111,8 @@ TENANT_PATHS = {
     "jobs.UncountedJob": "workflow__tenant",
     "jobs.JobCount": "workflow__tenant",
     "jobs.FigureSlot": "workflow__tenant",
+    "jobs.ReportSubscription": "tenant",
+    "jobs.ReportDelivery": "subscription__tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {
@@ -155,6 +159,7 @@ class Belongings:
     trial: Trial
     item: TrialItem
     sample: Sample
+    report: str
 
 
 @dataclass(frozen=True)
@@ -252,9 +257,13 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         Lane.objects.get(tenant=cast.tenant),
     ]
     count_figures(now=utcnow())
+    wanted = {"cadence": "daily", "weekday": 0, "hour": 7, "connection": "", "address": "http://x/", "now": utcnow()}
+    report = subscribe(tenant=cast.tenant, workflow=workflow, user=cast.owner, by=cast.owner, **wanted)
+    ReportDelivery.objects.create(subscription=report, due_at=NOW, state="failed", detail=slug, ended_at=NOW)
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
     return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample)
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, str(report.uid))
 
 
 def furnish_import(workflow: Workflow, slug: str, state: ImportState) -> ListImport:
@@ -302,8 +311,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"object_id": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid", "file"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
-        case ["uid"] if route.text.startswith("api/v1/jobs/"):
-            return [{"uid": str(of.job.uid)}]
+        case ["uid"] if route.text.startswith(("api/v1/jobs/", "admin/reports/")):
+            return [{"uid": of.report if route.text.startswith("admin/") else str(of.job.uid)}]
         case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
