@@ -133,7 +133,7 @@ def bar_charts(workflow_ids: Sequence[int], span: tuple[datetime, datetime], zon
     bars = dashboard.get_figure_bars(workflow_ids, span, zone)
     total = Figures(sum((bar.numbers for bar in bars), Counter()))
     charts = [_label_chart(bars, zone, step, name, values) for (step, name), values in sorted(total.labels.items())]
-    costs = [Bar(bar.since, bar.until, Counter({"cost": Figures(bar.numbers).cost})) for bar in bars]  # type: ignore[dict-item]
+    costs = [Bar(bar.since, bar.until, Counter({"cost": Figures(bar.numbers).cost})) for bar in bars]
     cost = draw("Cost of language models", costs, [Series("cost", "Cost", "s0")], zone, money=True)
     return {"labels": charts, "cost_chart": cost}
 

@@ -145,9 +145,10 @@ def listed_outputs(version_id: int) -> dict[str, Listed]:
 
 def _known(schema: Any) -> list[Any]:
     """Return the values on a field's list; a yes or no is one too. Nothing for other fields."""
-    if not isinstance(schema, dict):
+    items = schema.get("items") if isinstance(schema, dict) else None
+    one = items if isinstance(items, dict) else schema
+    if not isinstance(one, dict):
         return []
-    one = schema.get("items") if isinstance(schema.get("items"), dict) else schema
     if one.get("type") == "boolean":
         return [True, False]
     known = one.get("enum")
