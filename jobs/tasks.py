@@ -15,10 +15,11 @@ from jobs.runtime.drain import Drain
 from jobs.runtime.exports import run_export
 from jobs.runtime.indexing import run_indexing
 from jobs.runtime.intake import run_list_import
+from jobs.runtime.reporting import send_reports as run_reports
 from jobs.runtime.tick import tick as run_tick
 from jobs.runtime.trials import run_trial
 from jobs.runtime.writing import surely
-from jobs.services import files, mail
+from jobs.services import figures, files, mail, reports
 from jobs.services.wake import clear_wake
 from taskflow.lib.clock import utcnow
 from taskflow.lib.telemetry import span
@@ -54,6 +55,18 @@ def tick(**_unknown: Any) -> None:
     run_tick(now=utcnow())
 
 
+@shared_task(name="jobs.count_figures")
+def count_figures(**_unknown: Any) -> None:
+    """Count the jobs that have become final, for the dashboards."""
+    figures.count_in_background(now=utcnow())
+
+
+@shared_task(name="jobs.send_reports")
+def send_reports(**_unknown: Any) -> None:
+    """Send the reports by mail that are due."""
+    run_reports(now=utcnow())
+
+
 @shared_task(name="jobs.work_bulk_action")
 def work_bulk_action(action_id: int, **_unknown: Any) -> None:
     """Go on with a bulk action, unless another process is at it."""
@@ -62,9 +75,10 @@ def work_bulk_action(action_id: int, **_unknown: Any) -> None:
 
 @shared_task(name="jobs.prune_files")
 def prune_files(**_unknown: Any) -> None:
-    """Take away files whose job was never made, or is gone, and old lines of the log of mail."""
+    """Take away files whose job was never made, or is gone, and old lines of the logs of mail."""
     files.prune_files(now=utcnow())
     mail.prune_inbound(now=utcnow())
+    reports.prune_deliveries(now=utcnow())
 
 
 @shared_task(name="jobs.poll_mail")

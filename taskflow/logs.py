@@ -207,6 +207,7 @@ _LEVELS = {
     "engine.finish": logging.DEBUG,
     "engine.wake": logging.DEBUG,
     "engine.tick": logging.DEBUG,
+    "figures.count": logging.DEBUG,
     "engine.drain": logging.INFO,
     "engine.step_failed": logging.WARNING,
     "engine.retry": logging.INFO,

@@ -190,6 +190,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "count-figures": {"task": "jobs.count_figures", "schedule": 2.0, "options": {"expires": 2}},
+    "send-reports": {"task": "jobs.send_reports", "schedule": 30.0, "options": {"expires": 30}},
     "poll-mail": {"task": "jobs.poll_mail", "schedule": 15.0, "options": {"expires": 15}},
     "prune-files": {"task": "jobs.prune_files", "schedule": 600.0, "options": {"expires": 600}},
 }
@@ -265,6 +267,8 @@ EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=not EMAIL_USE_SSL)
 EMAIL_TIMEOUT = 30
+#: Where people reach the admin, for links in mails: https://taskflow.example.com.
+PUBLIC_URL = env.str("PUBLIC_URL", default="")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="taskflow@localhost")
 
 # Logs and metrics; see docs/observability.md.

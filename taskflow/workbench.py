@@ -2,12 +2,13 @@
 
 from django.urls import URLPattern
 
-from jobs.admin import trials, versions, views
+from jobs.admin import dashboard, trials, versions, views
 from workflows.admin import builder, conditions
 
 # A slug is the last that an address is taken for.
 urlpatterns: list[URLPattern] = [
     *conditions.urlpatterns,
+    *dashboard.urlpatterns,
     *trials.urlpatterns,
     *versions.urlpatterns,
     *views.urlpatterns,

@@ -1,12 +1,13 @@
 """The filters of a job list, as its address carries them."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 
 from jobs.domain.job_filter import JobFilter
+from jobs.domain.ledger import FOR_OTHERS, FOR_PERSON
 from jobs.domain.states import State
 from jobs.models import Queue
 from taskflow.lib.clock import YEARS, YEARS_IN_WORDS
@@ -18,7 +19,7 @@ GROUPS = {
 }
 CHOICES = GROUPS | {state.value.lower(): (state.value.title(), (state.value,)) for state in State}
 LONGEST_SEARCH = 100
-KEPT = ("state", "queue", "from", "to", "q")
+KEPT = ("state", "waits", "queue", "from", "to", "q")
 
 
 @dataclass(slots=True)
@@ -51,8 +52,9 @@ def read_filters(query: QueryDict, *, workflow_id: int | None, zone: ZoneInfo) -
         queue_id=_queue(text["queue"], problems),
         states=_states(text["state"], problems),
         created_from=since,
-        created_to=None if until is None else _next_day(until),
+        created_to=until if until is None or "T" in text["to"] else _next_day(until),
         correlation_id=text["q"],
+        waits=_waits(text["waits"], problems),
     )
     return ListFilters(text, wanted, problems)
 
@@ -71,6 +73,13 @@ def _states(name: str, problems: list[str]) -> tuple[str, ...]:
     return CHOICES[name][1]
 
 
+def _waits(what: str, problems: list[str]) -> str:
+    if what in ("", FOR_PERSON, FOR_OTHERS):
+        return what
+    problems.append(f"Jobs wait for '{FOR_PERSON}' or '{FOR_OTHERS}', not for '{what}'.")
+    return ""
+
+
 def _queue(slug: str, problems: list[str]) -> int | None:
     if not slug:
         return None
@@ -81,9 +90,11 @@ def _queue(slug: str, problems: list[str]) -> int | None:
 
 
 def _day(text: str, label: str, zone: ZoneInfo, problems: list[str]) -> datetime | None:
-    """Return the beginning of a day in the tenant's time zone."""
+    """Return the beginning of a day in the tenant's time zone, or the instant that is meant."""
     if not text:
         return None
+    if "T" in text:
+        return _instant(text, label, zone, problems)
     try:
         day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a calendar day
     except ValueError:
@@ -93,6 +104,18 @@ def _day(text: str, label: str, zone: ZoneInfo, problems: list[str]) -> datetime
         problems.append(f"{label}: {YEARS_IN_WORDS}")
         return None
     return datetime.combine(day, time(), zone)
+
+
+def _instant(text: str, label: str, zone: ZoneInfo, problems: list[str]) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        if moment.year in YEARS:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    problems.append(f"{label}: '{text}' is not a time. Write it as 2026-03-31T14:00Z.")
+    return None
 
 
 def _next_day(start: datetime) -> datetime:

@@ -137,10 +137,12 @@ def _tabs(tenant: Tenant, filters: ListFilters) -> list[dict[str, Any]]:
     """Return the choices of the state filter with how many jobs each has, without the other filters."""
     counts = count_states(tenant.pk, filters.wanted, limit=COUNT_LIMIT)
     chosen = filters.text["state"]
-    tabs = [{"name": "All", "query": filters.query(state=""), "active": not chosen, "count": "", "group": True}]
+    tabs = [
+        {"name": "All", "query": filters.query(state="", waits=""), "active": not chosen, "count": "", "group": True}
+    ]
     for key, (label, states) in CHOICES.items():
         count = min(sum(counts[state] for state in states), COUNT_LIMIT)
-        query = filters.query(state=key)
+        query = filters.query(state=key, waits="")
         tabs.append({"name": label, "query": query, "active": key == chosen, "count": count, "group": key in GROUPS})
     return tabs
 

@@ -24,6 +24,7 @@ class JobFilter:
     """Conditions that all hold; empty means any. The date range takes its start in and leaves its end out.
 
     `values` are conditions on what the jobs hold; they need a workflow.
+    `waits` narrows waiting jobs to those that wait for a "person", or for anything "other".
     """
 
     workflow_id: int | None = None
@@ -34,6 +35,7 @@ class JobFilter:
     correlation_id: str = ""
     ids: tuple[int, ...] | None = None
     values: tuple[ValueFilter, ...] = ()
+    waits: str = ""
 
     def for_kind(self, kind: str) -> tuple[str, ...]:
         """Return the states that an action of `kind` works through: its own, narrowed to those asked for."""
@@ -55,6 +57,7 @@ class JobFilter:
             "correlation_id": self.correlation_id,
             "ids": None if self.ids is None else list(self.ids),
             "values": [each.to_json() for each in self.values],
+            "waits": self.waits,
         }
 
     @classmethod
@@ -69,6 +72,7 @@ class JobFilter:
             correlation_id=kept["correlation_id"],
             ids=None if kept["ids"] is None else tuple(kept["ids"]),
             values=tuple(ValueFilter.from_json(each) for each in kept.get("values", ())),
+            waits=kept.get("waits", ""),
         )
 
 

@@ -1,6 +1,7 @@
 """The durable engine's rows."""
 
 from jobs.models.bulk import BulkAction
+from jobs.models.figures import FigureMark, FigureSlot, JobCount, UncountedJob
 from jobs.models.files import File
 from jobs.models.intake import ImportedRow, ImportProblem, ImportState, ListImport
 from jobs.models.jobs import Attempt, Event, IdempotencyKey, Job, StepPace, StepRun
@@ -8,6 +9,7 @@ from jobs.models.joins import Join
 from jobs.models.llm import LlmAnswer, LlmCall, LlmUsage
 from jobs.models.mail import InboundMessage, Mailbox
 from jobs.models.queues import EngineTick, Lane, Queue, QueueWake, WorkerLease
+from jobs.models.reports import ReportDelivery, ReportSubscription
 from jobs.models.reviews import Review
 from jobs.models.test_runs import Trial, TrialItem
 from jobs.models.views import DefaultView, IndexedField, JobExport, JobValue, SavedView, ValueIndex
@@ -18,6 +20,8 @@ __all__ = [
     "DefaultView",
     "EngineTick",
     "Event",
+    "FigureMark",
+    "FigureSlot",
     "File",
     "IdempotencyKey",
     "ImportProblem",
@@ -26,6 +30,7 @@ __all__ = [
     "InboundMessage",
     "IndexedField",
     "Job",
+    "JobCount",
     "JobExport",
     "JobValue",
     "Join",
@@ -37,12 +42,15 @@ __all__ = [
     "Mailbox",
     "Queue",
     "QueueWake",
+    "ReportDelivery",
+    "ReportSubscription",
     "Review",
     "SavedView",
     "StepPace",
     "StepRun",
     "Trial",
     "TrialItem",
+    "UncountedJob",
     "ValueIndex",
     "WorkerLease",
 ]

@@ -5,9 +5,12 @@ from datetime import datetime
 
 from django.db.models import Count, Q, Sum
 
+from jobs.domain.periods import Period
 from jobs.models import EngineTick, Queue, WorkerLease
+from jobs.queries.dashboard import ReviewsNow, get_reviews_now
 from jobs.queries.depths import ACTIVE, count_active, oldest_due
 from taskflow.lib.clock import DatabaseNow, seconds
+from workflows.models import Workflow
 
 #: A gauge stops growing here: counting a million jobs takes a fifth of a second.
 GAUGE_LIMIT = 1_000_000
@@ -55,6 +58,11 @@ def living_fleets(*, lease_seconds: float) -> list[Fleet]:
     none = {"workers": 0, "all": 0, "busy": 0}
     ordered = [(pool, found.get(pool, none)) for pool in sorted(pools)]
     return [Fleet(pool, row["workers"], row["all"], row["busy"]) for pool, row in ordered]
+
+
+def open_reviews(*, now: datetime) -> ReviewsNow:
+    """Return how many reviews of all tenants are open, and how many of these are late."""
+    return get_reviews_now(list(Workflow.objects.values_list("pk", flat=True)), Period("now"), now)
 
 
 def last_tick_at() -> datetime | None:

@@ -2,13 +2,19 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
 from jobs.domain.job_filter import JobFilter
-from jobs.models import Job
+from jobs.domain.ledger import FOR_PERSON
+from jobs.domain.states import State
+from jobs.models import Job, Review
 
 #: How far the order of ids and that of creation times may differ.
 MARGIN = timedelta(minutes=1)
+#: The review a waiting job waits for: open, or decided and not yet in effect.
+ASKED = Q(position=OuterRef("position"), run_number=OuterRef("run_number")) & (
+    Q(state="open") | Q(state="decided", wake_at__isnull=False)
+)
 
 
 def matching(tenant_id: int, wanted: JobFilter) -> QuerySet[Job]:
@@ -20,6 +26,9 @@ def matching(tenant_id: int, wanted: JobFilter) -> QuerySet[Job]:
         jobs = jobs.filter(pk__in=wanted.ids)
     if wanted.states:
         jobs = jobs.filter(state__in=wanted.states)
+    if wanted.waits:
+        asked = Exists(Review.objects.filter(ASKED, job=OuterRef("pk")))
+        jobs = jobs.filter(asked if wanted.waits == FOR_PERSON else ~asked, state=State.WAITING.value)
     if wanted.created_from is not None:
         jobs = jobs.filter(created_at__gte=wanted.created_from, pk__gte=first_id_since(wanted.created_from - MARGIN))
     if wanted.created_to is not None:

@@ -9,6 +9,7 @@ from django.db import connection
 from jobs.domain.states import CANCELLABLE, RETRYABLE, EventKind, State
 from jobs.domain.submission import SubmissionError
 from jobs.models import Event, Job, Join, Review, StepRun
+from jobs.services.figures import uncount
 from jobs.services.values import refresh_values
 from jobs.services.waits import end_waits
 from jobs.services.wake import wake_on_commit
@@ -88,6 +89,7 @@ def _retry(job: Job, actor: str, now: datetime, from_step: str | None, payload: 
         job.position = max(steps.count() - 1, 0)
     data = {"from_step": _step_key(job), "was": job.state, "payload_edited": payload is not None}
     data["position"] = job.position
+    uncount(job, now=now)
     _reset(job, now)
     job.save()
     refresh_values([(job.pk, job.workflow_id)], payload=payload is not None)

@@ -16,6 +16,7 @@ from jobs.services.wake import wake, wake_on_commit
 from taskflow.lib.db import in_transaction
 
 BATCH = 500
+NO_ANSWER = "The answer this job waited for did not come in time."
 
 
 def promote_due(*, now: datetime) -> int:
@@ -55,16 +56,15 @@ def _fail_waiting(jobs: Sequence[Job], now: datetime) -> None:
         wake_at=None,
         finished_at=now,
         error_class="AnswerTimeout",
-        error_message="The answer this job waited for did not come in time.",
+        error_message=NO_ANSWER,
     )
-    _log(jobs, EventKind.FAILED, State.FAILED, now)
+    _log(jobs, EventKind.FAILED, State.FAILED, now, {"error": "AnswerTimeout", "message": NO_ANSWER})
     refresh_by_id([job.pk for job in jobs])
 
 
-def _log(jobs: Sequence[Job], kind: EventKind, state: State, now: datetime) -> None:
-    Event.objects.bulk_create(
-        Event(job=job, at=now, kind=kind.value, state=state.value, attempt=job.attempts, actor="engine") for job in jobs
-    )
+def _log(jobs: Sequence[Job], kind: EventKind, state: State, now: datetime, data: dict[str, str] | None = None) -> None:
+    told = {"at": now, "kind": kind.value, "state": state.value, "actor": "engine", "data": data}
+    Event.objects.bulk_create(Event(job=job, attempt=job.attempts, **told) for job in jobs)
 
 
 def wake_queues_with_work(*, now: datetime) -> int:

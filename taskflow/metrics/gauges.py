@@ -32,6 +32,7 @@ class GaugesCollector:
 def _read(now: datetime) -> Iterator[Metric]:
     yield from _queues(now)
     yield from _workers()
+    yield from _reviews(now)
     ticked_at = gauges.last_tick_at()
     if ticked_at is not None:
         text = "Seconds since the engine last promoted, rescued and woke."
@@ -57,6 +58,12 @@ def _workers() -> Iterator[Metric]:
         ("taskflow_worker_jobs", "Jobs that living workers run, by their heartbeats.", [f.running for f in fleets]),
     ):
         yield _gauge(name, text, {(f.pool,): float(v) for f, v in zip(fleets, values, strict=True)}, ("pool",))
+
+
+def _reviews(now: datetime) -> Iterator[Metric]:
+    found = gauges.open_reviews(now=now)
+    yield _gauge("taskflow_reviews_open", "Questions to people that have no answer.", {(): float(found.waiting)})
+    yield _gauge("taskflow_reviews_overdue", "Those of them whose answer is late.", {(): float(found.overdue)})
 
 
 def _age(moment: datetime, now: datetime) -> float:

@@ -7,9 +7,11 @@ from typing import Any
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import Attempt, BulkAction, Event, File, InboundMessage, Job, Mailbox, Queue, Review, StepRun, Trial
+from jobs.services.figures import count_figures
 from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
+from tests.browser.scene_figures import build_posts, subscribe_people
 from tests.browser.scene_versions import add_versions
 from tests.browser.scene_views import add_views
 from tests.factories import (
@@ -121,7 +123,8 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     _draft(cast, now)
     add_versions(cast, now)
     add_views(cast, tickets, now)
-    return Scene(
+    subscribe_people(cast, build_posts(cast, now, jobs=jobs * 5), now)
+    scene = Scene(
         cast=cast,
         receipts=receipts,
         tickets=tickets,
@@ -133,6 +136,8 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         reviews=ask(receipts, tickets, now),
         trial=try_draft(receipts, cast),
     )
+    count_figures(now=now + timedelta(minutes=1))
+    return scene
 
 
 def try_draft(workflow: Workflow, cast: Cast) -> Trial:

@@ -93,6 +93,7 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
     from jobs.models import BulkAction, InboundMessage, Lane, Mailbox
     from tests.browser.scene_views import view_pages
 
+    owner = scene.cast.owner.username
     operator, editor, empty = scene.cast.operator.username, scene.cast.editor.username, "operator@empty.test"
     action, lane = BulkAction.objects.get(), Lane.objects.filter(tenant=scene.cast.tenant).first()
     mailbox, message = Mailbox.objects.get(), InboundMessage.objects.last()
@@ -103,6 +104,12 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
     return {
         "overview": (operator, "/admin/"),
         "overview-empty": (empty, "/admin/"),
+        "overview-whole": (ROOT, "/admin/"),
+        "dashboard": (operator, "/admin/build/posts/dashboard/?period=7d"),
+        "dashboard-now": (operator, "/admin/build/receipts/dashboard/?period=now"),
+        "dashboard-empty": (editor, "/admin/build/tickets/dashboard/?period=custom&from=2001-01-01&to=2001-01-02"),
+        "reports": (owner, "/admin/reports/"),
+        "reports-empty": (empty, "/admin/reports/"),
         "receipts": (operator, "/admin/jobs/job/of/receipts/"),
         "tickets-failed": (operator, "/admin/jobs/job/of/tickets/?state=failed"),
         "jobs": (operator, "/admin/jobs/job/"),

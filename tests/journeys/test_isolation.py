@@ -46,6 +46,7 @@ from jobs.models import (
     LlmAnswer,
     Mailbox,
     Queue,
+    ReportDelivery,
     SavedView,
     StepRun,
     Trial,
@@ -53,8 +54,10 @@ from jobs.models import (
     ValueIndex,
     WorkerLease,
 )
+from jobs.services.figures import count_figures
 from jobs.services.intake import receive_list
 from jobs.services.mail import new_mailbox_key
+from jobs.services.reports import subscribe
 from taskflow.lib.clock import utcnow
 from tenants.models import ApiKey, Tenant
 from tenants.services import create_api_key
@@ -118,9 +121,21 @@ TENANT_PATHS = {
     "jobs.JobValue": "job__tenant",
     "jobs.ValueIndex": "workflow__tenant",
     "jobs.JobExport": "tenant",
+    "jobs.UncountedJob": "workflow__tenant",
+    "jobs.JobCount": "workflow__tenant",
+    "jobs.FigureSlot": "workflow__tenant",
+    "jobs.ReportSubscription": "tenant",
+    "jobs.ReportDelivery": "subscription__tenant",
 }
 #: Models of ours that belong to no tenant.
-SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
+SHARED = {
+    "tenants.ConnectionMeter",
+    "jobs.Queue",
+    "jobs.QueueWake",
+    "jobs.WorkerLease",
+    "jobs.EngineTick",
+    "jobs.FigureMark",
+}
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
     "auth.User",
@@ -168,6 +183,7 @@ class Belongings:
     item: TrialItem
     sample: Sample
     views: list[str]
+    report: str
 
 
 @dataclass(frozen=True)
@@ -267,10 +283,14 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
         export,
         Lane.objects.get(tenant=cast.tenant),
     ]
+    count_figures(now=utcnow())
+    wanted = {"cadence": "daily", "weekday": 0, "hour": 7, "connection": "", "address": "http://x/", "now": utcnow()}
+    report = subscribe(tenant=cast.tenant, workflow=workflow, user=cast.owner, by=cast.owner, **wanted)
+    ReportDelivery.objects.create(subscription=report, due_at=NOW, state="failed", detail=slug, ended_at=NOW)
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
     uids = [str(view.uid) for view in views]
-    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample, uids)
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample, uids, str(report.uid))
 
 
 def furnish_view(job: Job, slug: str, cast: Cast, *, shared: bool) -> SavedView:
@@ -341,8 +361,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"object_id": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid", "file"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
-        case ["uid"] if route.text.startswith("api/v1/jobs/"):
-            return [{"uid": str(of.job.uid)}]
+        case ["uid"] if route.text.startswith(("api/v1/jobs/", "admin/reports/")):
+            return [{"uid": of.report if route.text.startswith("admin/") else str(of.job.uid)}]
         case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text == KEYED:
