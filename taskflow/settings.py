@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "tenants",
     "workflows",
     "jobs",
+    "automations",
 ]
 
 MIDDLEWARE = [

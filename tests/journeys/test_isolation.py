@@ -118,9 +118,25 @@ TENANT_PATHS = {
     "jobs.JobValue": "job__tenant",
     "jobs.ValueIndex": "workflow__tenant",
     "jobs.JobExport": "tenant",
+    "automations.AutomationRule": "tenant",
+    "automations.RuleMemory": "tenant",
+    "automations.WebhookEndpoint": "tenant",
+    "automations.WebhookDelivery": "tenant",
+    "automations.AutomationEvent": "tenant",
+    "automations.Firing": "tenant",
+    "automations.JobLink": "firing__tenant",
+    "automations.Notice": "tenant",
 }
 #: Models of ours that belong to no tenant.
-SHARED = {"tenants.ConnectionMeter", "jobs.Queue", "jobs.QueueWake", "jobs.WorkerLease", "jobs.EngineTick"}
+SHARED = {
+    "tenants.ConnectionMeter",
+    "jobs.Queue",
+    "jobs.QueueWake",
+    "jobs.WorkerLease",
+    "jobs.EngineTick",
+    "automations.AutomationTick",
+    "automations.JobEventCursor",
+}
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
     "auth.User",
