@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
-from automations.domain.triggers import Slug
+from automations.domain.triggers import Slug, kind_of
 from workflows.domain.retry import RetryPolicy
 
 MOST_ACTIONS = 20
@@ -84,12 +84,16 @@ class ResumeQueue(_Action):
 
 
 Action = CreateJobs | Notify | RetryJob | CancelJob | PauseQueue | ResumeQueue
-Actions = Annotated[
-    tuple[Annotated[Action, Field(discriminator="kind")], ...], Field(min_length=1, max_length=MOST_ACTIONS)
-]
-ACTIONS: TypeAdapter[tuple[Action, ...]] = TypeAdapter(Actions)
+ACTIONS: dict[str, type[Action]] = {
+    "create_jobs": CreateJobs,
+    "notify": Notify,
+    "retry_job": RetryJob,
+    "cancel_job": CancelJob,
+    "pause_queue": PauseQueue,
+    "resume_queue": ResumeQueue,
+}
 
 
-def read_actions(data: Any) -> tuple[Action, ...]:
-    """Return plain data as typed actions. Raises pydantic's ValidationError."""
-    return ACTIONS.validate_python(data)
+def read_action(data: Any) -> Action:
+    """Return plain data as a typed action. Raises UnknownKind, and pydantic's ValidationError."""
+    return kind_of(data, ACTIONS).model_validate(data)

@@ -1,11 +1,12 @@
 """What sets a rule going, typed."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from automations.domain.cron import CronError, Missed, check_cron
 from jobs.domain.states import EventKind, State
@@ -174,12 +175,35 @@ class ManualTrigger(_Trigger):
 
 
 Trigger = CronTrigger | JobTrigger | MeasureTrigger | EventTrigger | WebhookTrigger | ManualTrigger
-TRIGGERS: TypeAdapter[Trigger] = TypeAdapter(Annotated[Trigger, Field(discriminator="kind")])
+TRIGGERS: dict[str, type[Trigger]] = {
+    "cron": CronTrigger,
+    "job": JobTrigger,
+    "measure": MeasureTrigger,
+    "event": EventTrigger,
+    "webhook": WebhookTrigger,
+    "manual": ManualTrigger,
+}
 
 
 def read_trigger(data: Any) -> Trigger:
-    """Return plain data as a typed trigger. Raises pydantic's ValidationError."""
-    return TRIGGERS.validate_python(data)
+    """Return plain data as a typed trigger. Raises UnknownKind, and pydantic's ValidationError."""
+    return kind_of(data, TRIGGERS).model_validate(data)
+
+
+class UnknownKind(ValueError):
+    """Plain data names no kind there is."""
+
+
+T = TypeVar("T", bound=type)
+
+
+def kind_of(data: Any, kinds: Mapping[str, T]) -> T:
+    """Return the class for the `kind` that plain data names. Raises UnknownKind."""
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if not isinstance(kind, str) or kind not in kinds:
+        named = f"'{kind}' is not known" if isinstance(kind, str) else "is missing"
+        raise UnknownKind(f"{named}; there are {', '.join(kinds)}")
+    return kinds[kind]
 
 
 def has_labels(result: Any, labels: dict[str, Scalar]) -> bool:

@@ -15,3 +15,8 @@ def hint_on_commit() -> None:
 def hint() -> None:
     """Tell a worker that firings wait."""
     send("automations.fire", pool=POOL)
+
+
+def ask_for_tick() -> None:
+    """Ask a worker for a tick."""
+    send("automations.tick", pool=POOL)

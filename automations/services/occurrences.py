@@ -26,7 +26,11 @@ def _fire_for_delivery(delivery_id: int) -> int:
     row = WebhookDelivery.objects.select_related("endpoint").filter(pk=delivery_id).first()
     if row is None or row.state != DeliveryState.RECEIVED:
         return 0
-    rules = listening(TriggerKind.WEBHOOK, row.tenant_id, str(row.endpoint.uid))
+    rules = [
+        rule
+        for rule in listening(TriggerKind.WEBHOOK, row.tenant_id, str(row.endpoint.uid))
+        if _takes(rule, row.event_type)
+    ]
     event = {
         "kind": TriggerKind.WEBHOOK.value,
         "name": row.event_type,
@@ -42,6 +46,12 @@ def _fire_for_delivery(delivery_id: int) -> int:
         state=DeliveryState.FIRED.value, reason=f"{len(rules)} rules" if rules else "no rule listens"
     )
     return len(rules)
+
+
+def _takes(rule: AutomationRule, event_type: str) -> bool:
+    """Say whether a webhook's rule takes messages of this type."""
+    types = rule.trigger.get("events") or ()
+    return not types or event_type in types
 
 
 def listening(kind: TriggerKind, tenant_id: int, name: str = "") -> list[AutomationRule]:
