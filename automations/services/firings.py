@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from automations.domain.effects import Refused
 from automations.domain.patience import LEASE, next_try
@@ -45,11 +45,17 @@ def carry_out(*, firing: Firing, now: datetime) -> bool:
     """
     began = time.perf_counter()
     try:
-        return in_transaction(lambda: _carry_out(firing, now, began))
+        return in_transaction(lambda: _whole(firing, now, began))
     except Exception:
         # What this process remembers of rows that were made just now, a lane say, is not true any more.
         forget_all()
         raise
+
+
+def _whole(taken: Firing, now: datetime, began: float) -> bool:
+    """Keep all of it or nothing, also where it is a part of a larger transaction."""
+    with transaction.atomic():
+        return _carry_out(taken, now, began)
 
 
 def _carry_out(taken: Firing, now: datetime, began: float) -> bool:
