@@ -42,7 +42,7 @@ def tick(*, now: datetime, interval: timedelta = INTERVAL) -> bool:
     return True
 
 
-def tick_if_overdue(*, now: datetime) -> None:
+def tick_if_overdue(now: datetime) -> None:
     """Ask for a tick when nobody made one for a while: rules go on when beat is down."""
     last = AutomationTick.objects.filter(pk=1).values_list("ticked_at", flat=True).first()
     if last is None or now - last > OVERDUE:

@@ -431,7 +431,11 @@ def members(of: Belongings) -> Iterator[tuple[str, Client]]:
 
 
 def test_every_model_of_ours_has_a_tenant_or_is_known_to_have_none() -> None:
-    ours = [model for app in ("tenants", "workflows", "jobs") for model in apps.get_app_config(app).get_models()]
+    ours = [
+        model
+        for app in ("tenants", "workflows", "jobs", "automations")
+        for model in apps.get_app_config(app).get_models()
+    ]
     assert {model._meta.label for model in ours} == set(TENANT_PATHS) | SHARED
 
 
