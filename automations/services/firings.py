@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F, prefetch_related_objects
 
 from automations.domain.effects import Refused
 from automations.domain.patience import LEASE, next_try
@@ -18,6 +19,11 @@ from automations.services.hints import hint_on_commit
 from taskflow.lib.cache import forget_all
 from taskflow.lib.db import in_transaction
 
+#: What is written when a firing is done.
+RESULTS = (
+    *("state", "finished_at", "error", "matched", "why", "reason", "told", "jobs_made", "rule_revision", "depth"),
+    "took_ms",
+)
 DUE = {"state": FiringState.PENDING.value}
 
 
@@ -29,13 +35,16 @@ def claim_firings(*, now: datetime, limit: int) -> list[Firing]:
         if connection.features.has_select_for_update:
             rows = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
         found = list(rows[:limit])
-        for firing in found:
-            firing.attempts += 1
-            firing.due_at = now + LEASE
-        Firing.objects.bulk_update(found, ["attempts", "due_at"])
+        taken = {"attempts": F("attempts") + 1, "due_at": now + LEASE}
+        if found:
+            Firing.objects.filter(pk__in=[firing.pk for firing in found]).update(**taken)
         return found
 
-    return in_transaction(work)
+    found = in_transaction(work)
+    for firing in found:
+        firing.attempts, firing.due_at = firing.attempts + 1, now + LEASE
+    prefetch_related_objects(found, "rule", "tenant", "job__workflow", "job__queue")
+    return found
 
 
 def carry_out(*, firing: Firing, now: datetime) -> bool:
@@ -58,32 +67,42 @@ def _whole(taken: Firing, now: datetime, began: float) -> bool:
         return _carry_out(taken, now, began)
 
 
-def _carry_out(taken: Firing, now: datetime, began: float) -> bool:
-    rows = Firing.objects.filter(pk=taken.pk, attempts=taken.attempts, **DUE)
-    if connection.features.has_select_for_update:
-        rows = rows.select_for_update()
-    firing = rows.first()
-    if firing is None:
+def _carry_out(firing: Firing, now: datetime, began: float) -> bool:
+    if not _is_mine(firing):
         return False
     rule = firing.rule
     reason = _why_not(firing, rule)
     if rule is None or reason:
         _finish(firing, now, began, Decision(None, reason=reason))
         return True
-    memory = _memory(rule, firing.tenant_id, now)
     compiled = compile_rule(rule)
-    names = names_of(firing, tenant=firing.tenant, last=last_of(compiled, memory.last), now=now)
+    memory = _memory(rule, firing.tenant_id, now) if compiled.remember else None
+    last = last_of(compiled, memory.last if memory else {})
+    names = names_of(firing, tenant=firing.tenant, last=last, now=now)
     decision = decide(rule, compiled, names)
+    if not decision.matched:
+        _finish(firing, now, began, decision)
+        return True
+    # Held until the end: so the limits are exact, and of two firings the second sees what the first has kept.
+    memory = memory or _memory(rule, firing.tenant_id, now)
     depth = depth_of(firing.job)
-    if decision.matched and (stop := stopped_by(firing, rule, depth, now)):
-        decision = Decision(None, decision.why, stop)
     acts = Acts(firing, rule, depth, now)
-    if decision.matched:
+    if stop := stopped_by(firing, rule, depth, now):
+        decision = Decision(None, decision.why, stop)
+    else:
         acts.carry_out(compiled.plan(names))
         memory.last, memory.updated_at = compiled.kept(names), now
         memory.save(update_fields=["last", "updated_at"])
     _finish(firing, now, began, decision, acts, depth=depth)
     return True
+
+
+def _is_mine(firing: Firing) -> bool:
+    """Lock the firing's row; False where somebody else has taken it up since, or is done with it."""
+    rows = Firing.objects.filter(pk=firing.pk, attempts=firing.attempts, **DUE)
+    if connection.features.has_select_for_update:
+        rows = rows.select_for_update()
+    return bool(rows.values_list("pk").order_by().first())
 
 
 def _why_not(firing: Firing, rule: AutomationRule | None) -> str:
@@ -122,7 +141,7 @@ def _finish(
         if acts.notices:
             hint_on_commit()
     firing.took_ms = (time.perf_counter() - began) * 1000
-    firing.save()
+    firing.save(update_fields=RESULTS)
 
 
 def record_failure(*, firing: Firing, error: Exception, now: datetime) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from workflows.domain.expressions import ROOTS, ExpressionError, compile_expression
+from workflows.domain.expressions import ROOTS, Expression, ExpressionError, compile_expression
 from workflows.domain.expressions.scan import Token, tokens_of
 
 JOINTS = ("||", "&&")
@@ -25,8 +26,13 @@ def explain(source: str, values: Mapping[str, Any], *, names: Collection[str] = 
     Every part is evaluated, also one that the whole did not come to. Raises ExpressionError where the whole does not
     compile.
     """
+    return [_value(text, values, frozenset(names)) for text in _checked_parts(source, frozenset(names))]
+
+
+@lru_cache(maxsize=1000)
+def _checked_parts(source: str, names: frozenset[str]) -> tuple[str, ...]:
     compile_expression(source, names=names)
-    return [_value(text, values, names) for text in parts_of(source)]
+    return tuple(parts_of(source))
 
 
 def parts_of(source: str) -> list[str]:
@@ -69,8 +75,13 @@ def _depths(tokens: list[Token]) -> list[int]:
     return depths
 
 
-def _value(text: str, values: Mapping[str, Any], names: Collection[str]) -> Part:
+@lru_cache(maxsize=5000)
+def _compiled(text: str, names: frozenset[str]) -> Expression:
+    return compile_expression(text, names=names)
+
+
+def _value(text: str, values: Mapping[str, Any], names: frozenset[str]) -> Part:
     try:
-        return Part(text, compile_expression(text, names=names).evaluate(values))
+        return Part(text, _compiled(text, names).evaluate(values))
     except ExpressionError as error:
         return Part(text, None, str(error))
