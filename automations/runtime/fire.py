@@ -9,7 +9,7 @@ from automations.domain.effects import Refused
 from automations.models import Firing
 from automations.runtime.sending import send_notices
 from automations.services.firings import carry_out, claim_firings, record_failure
-from automations.services.hints import hint
+from automations.services.hints import heard, hint
 from taskflow.lib.clock import utcnow
 from taskflow.lib.db import is_away
 from taskflow.lib.telemetry import emit, span
@@ -23,11 +23,15 @@ def fire(*, seconds: float = SLICE_SECONDS) -> int:
 
     What is left is told to the next free worker.
     """
+    heard()
     end = time.monotonic() + seconds
     count = 0
     with span("automations.fire") as fields:
         while time.monotonic() < end:
             taken = claim_firings(now=utcnow(), limit=CHUNK)
+            if len(taken) == CHUNK:
+                # There may be more than one worker can do: another joins in.
+                hint()
             for firing in taken:
                 work_on(firing, now=utcnow())
             count += len(taken)

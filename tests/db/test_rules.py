@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from automations.domain.states import FiringState
-from automations.models import AutomationRule, Firing, JobLink, RuleMemory
+from automations.models import AutomationRule, Firing, JobLink, RuleMemory, WebhookEndpoint
 from automations.runtime.fire import fire, work_on
 from automations.services.events import tell_event
 from automations.services.firings import claim_firings
+from automations.services.hints import hint
 from automations.services.reading import read_job_events
 from automations.services.rules import Conflict, RuleInvalid, create_rule, delete_rule, edit_rule, set_enabled
 from automations.services.schedule import fire_due_rules
@@ -22,7 +23,17 @@ from jobs.services.control import cancel_job
 from jobs.services.submit import submit_job
 from taskflow.lib.cache import forget_all
 from taskflow.lib.clock import utcnow
-from tests.factories import NOW, Cast, make_job, make_queue, make_rule, make_tenant, make_workflow
+from tests.factories import (
+    NOW,
+    Cast,
+    make_connection,
+    make_job,
+    make_lane,
+    make_queue,
+    make_rule,
+    make_tenant,
+    make_workflow,
+)
 
 pytestmark = pytest.mark.django_db
 SEVEN = datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
@@ -587,3 +598,51 @@ def test_a_cancelled_job_tells_its_rules(acme: Cast) -> None:
     reading()
     assert [firing.event["actor"] for firing in the_firings(rule)] == ["ann"]
     forget_all()
+
+
+def test_many_firings_are_one_message_to_the_workers(acme: Cast, settings: Any) -> None:
+    make_workflow(acme.tenant, "target")
+    make_rule(acme.tenant, **ON_ORDER)
+    folder = settings.VAR_DIR / "broker" / "messages"
+
+    def hints() -> int:
+        return sum("automations.fire" in file.read_text() for file in folder.glob("*.msg"))
+
+    before = hints()
+    for _ in range(5):
+        hint()
+    assert hints() == before + 1
+    fire()
+    hint()
+    assert hints() == before + 2
+
+
+def test_nothing_of_another_tenant_can_be_named_in_a_rule(acme: Cast, globex: Cast) -> None:
+    theirs = make_workflow(globex.tenant, "theirs")
+    make_connection(globex.tenant, slug="chat", kind="slack", config={}, secrets={"webhook_url": "https://s.test/x"})
+    endpoint = WebhookEndpoint.objects.create(tenant=globex.tenant, name="Shop", key_hash="k")
+    make_workflow(acme.tenant, "target")
+    for values in (
+        {"trigger": {"kind": "webhook", "endpoint": str(endpoint.uid)}},
+        {"trigger": {"kind": "job", "events": ["job_failed"], "workflows": [theirs.slug]}},
+        {"trigger": {"kind": "measure", "measure": "open_reviews", "above": 1, "of": theirs.slug}},
+        {"trigger": {"kind": "measure", "measure": "budget_used", "above": 1, "of": "chat"}},
+        {"actions": [{"kind": "notify", "channel": "slack", "connection": "chat", "text": "x"}]},
+        making({"workflow": theirs.slug}),
+    ):
+        with pytest.raises(RuleInvalid, match=r"(?i)there is no"):
+            make_rule(acme.tenant, **values)
+
+
+def test_a_queue_is_held_for_the_rules_own_tenant_and_keys_are_its_own(acme: Cast, globex: Cast) -> None:
+    queue = make_queue()
+    hold = {"kind": "pause_queue", "queue": "default"}
+    for cast in (acme, globex):
+        make_workflow(cast.tenant, "target")
+        make_lane(queue, cast.tenant)
+        make = {"kind": "create_jobs", "jobs": [{"workflow": "target", "key": "same"}]}
+        make_rule(cast.tenant, **ON_ORDER, actions=[hold, make] if cast is acme else [make])
+        tell_event(tenant_id=cast.tenant.pk, name="order", payload={}, now=utcnow())
+    fire()
+    assert {lane.tenant.slug: lane.paused_at is None for lane in Lane.objects.all()} == {"acme": False, "globex": True}
+    assert sorted(Job.objects.values_list("tenant__slug", flat=True)) == ["acme", "globex"]
