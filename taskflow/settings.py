@@ -79,6 +79,7 @@ INSTALLED_APPS = [
     "tenants",
     "workflows",
     "jobs",
+    "automations",
 ]
 
 MIDDLEWARE = [
@@ -193,6 +194,7 @@ CELERY_BEAT_SCHEDULE = {
     "count-figures": {"task": "jobs.count_figures", "schedule": 2.0, "options": {"expires": 2}},
     "send-reports": {"task": "jobs.send_reports", "schedule": 30.0, "options": {"expires": 30}},
     "poll-mail": {"task": "jobs.poll_mail", "schedule": 15.0, "options": {"expires": 15}},
+    "automations": {"task": "automations.tick", "schedule": 1.0, "options": {"expires": 2}},
     "prune-files": {"task": "jobs.prune_files", "schedule": 600.0, "options": {"expires": 600}},
 }
 
@@ -217,6 +219,10 @@ STEP_TIMEOUT_SECONDS = env.float("STEP_TIMEOUT_SECONDS", default=120.0)
 LLM_AUDIT_DAYS = env.int("LLM_AUDIT_DAYS", default=30)
 #: Days for which exported files are kept.
 EXPORT_DAYS = env.int("EXPORT_DAYS", default=7)
+#: How long what rules did is kept, and what they were told: firings, those that did not match, deliveries and events.
+FIRING_DAYS = env.int("FIRING_DAYS", default=90)
+UNMATCHED_FIRING_DAYS = env.int("UNMATCHED_FIRING_DAYS", default=14)
+DELIVERY_DAYS = env.int("DELIVERY_DAYS", default=30)
 REVIEW_UNDO_SECONDS = env.float("REVIEW_UNDO_SECONDS", default=8.0)
 #: Modules that register functions for `python` steps.
 STEP_FUNCTION_MODULES = env.list("STEP_FUNCTION_MODULES", default=[])

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from automations.models import AutomationRule
+from automations.services.rules import create_rule
 from jobs.domain.states import FINAL, State
 from jobs.models import Job, Lane, LlmCall, LlmUsage, Queue, Review, Trial, WorkerLease
 from jobs.runtime.trials import run_trial
@@ -233,3 +235,14 @@ def _times(state: State, now: datetime) -> dict[str, Any]:
     if state in FINAL:
         times["finished_at"] = later + timedelta(minutes=1)
     return times
+
+
+def make_rule(tenant: Tenant | None = None, *, now: datetime = NOW, **values: Any) -> AutomationRule:
+    """Make a rule by its service: without more, one that a person runs, and that makes a job of `target`."""
+    known = {
+        "name": f"rule {next(_serial)}",
+        "trigger": {"kind": "manual"},
+        "actions": [{"kind": "create_jobs", "jobs": [{"workflow": "target", "payload": {"text": "hello"}}]}],
+    }
+    enabled = values.pop("enabled", True)
+    return create_rule(tenant=tenant, values=known | values, now=now, enabled=enabled)

@@ -9,6 +9,7 @@ from jobs.admin.columns import as_text
 from jobs.admin.timeline import timeline_of
 from jobs.domain.states import CANCELLABLE, FINAL, RETRYABLE, State
 from jobs.models import Job, LlmCall, StepRun
+from jobs.queries.origin import origin_of
 from jobs.queries.story import JobStory, get_job_story
 from jobs.templatetags.jobs_admin import clip
 from taskflow.lib.clock import utcnow
@@ -53,6 +54,7 @@ def story_view(request: HttpRequest, job: Job) -> HttpResponse:
         timeline=timeline_of(story),
         fields=_fields(job),
         totals=_totals(story),
+        origin=origin_of(job),
         siblings=_siblings(job),
         may_retry=may_act and state in RETRYABLE,
         may_cancel=may_act and (state in CANCELLABLE or (state is State.RUNNING and job.cancel_requested_at is None)),

@@ -6,6 +6,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
+from datetime import datetime
 
 from django.conf import settings
 from django.db import Error, connection
@@ -20,6 +22,8 @@ from taskflow.lib.telemetry import emit
 
 #: The file descriptor, because Celery puts a proxy in the place of sys.stderr.
 STANDARD_ERROR = 2
+#: What higher apps do about once a second beside the heartbeat, with the present instant; it must be quick.
+beside_heartbeat: list[Callable[[datetime], None]] = []
 #: One byte that a Celery parent shares with its children: set when the fleet is asked to stop.
 _stopping = mmap.mmap(-1, 1)
 
@@ -76,7 +80,10 @@ class WorkerProcess:
             faulthandler.dump_traceback_later(settings.STUCK_PROCESS_SECONDS, exit=True, file=STANDARD_ERROR)
             try:
                 self._beat()
-                tick_if_overdue(now=utcnow())
+                now = utcnow()
+                tick_if_overdue(now=now)
+                for work in beside_heartbeat:
+                    work(now)
             except Error as error:
                 emit("engine.heartbeat_failed", error=type(error).__name__, worker=self.label)
                 connection.close()

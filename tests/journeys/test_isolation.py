@@ -126,6 +126,14 @@ TENANT_PATHS = {
     "jobs.FigureSlot": "workflow__tenant",
     "jobs.ReportSubscription": "tenant",
     "jobs.ReportDelivery": "subscription__tenant",
+    "automations.AutomationRule": "tenant",
+    "automations.RuleMemory": "tenant",
+    "automations.WebhookEndpoint": "tenant",
+    "automations.WebhookDelivery": "tenant",
+    "automations.AutomationEvent": "tenant",
+    "automations.Firing": "tenant",
+    "automations.JobLink": "firing__tenant",
+    "automations.Notice": "tenant",
 }
 #: Models of ours that belong to no tenant.
 SHARED = {
@@ -135,6 +143,8 @@ SHARED = {
     "jobs.WorkerLease",
     "jobs.EngineTick",
     "jobs.FigureMark",
+    "automations.AutomationTick",
+    "automations.JobEventCursor",
 }
 #: Admins of the deployment, for superusers alone.
 OPERATORS_ONLY = {
@@ -435,7 +445,11 @@ def members(of: Belongings) -> Iterator[tuple[str, Client]]:
 
 
 def test_every_model_of_ours_has_a_tenant_or_is_known_to_have_none() -> None:
-    ours = [model for app in ("tenants", "workflows", "jobs") for model in apps.get_app_config(app).get_models()]
+    ours = [
+        model
+        for app in ("tenants", "workflows", "jobs", "automations")
+        for model in apps.get_app_config(app).get_models()
+    ]
     assert {model._meta.label for model in ours} == set(TENANT_PATHS) | SHARED
 
 

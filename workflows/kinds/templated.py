@@ -1,20 +1,34 @@
 """Plain data with placeholders in it: every text is a template, and `{expression: ...}` gives any value."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from workflows.kinds.base import StepKind
+from workflows.domain.expressions import Expression
 from workflows.kinds.language import text_of, value_of
+from workflows.templating import Template
 
 Filled = Callable[[Mapping[str, Any]], Any]
 EXPRESSION = "expression"
 MAX_DEPTH = 20
 
 
-class Filler:
-    """Compiles data for a step; what is wrong is reported to the step's kind. `extra` are further names it may read."""
+class Compiles(Protocol):
+    """What compiles expressions and templates and hears what is wrong with them: a step's kind, or a rule."""
 
-    def __init__(self, kind: StepKind[Any], extra: Collection[str] = ()) -> None:
+    def problem(self, field: str, message: str) -> None:
+        """Report that something is wrong at `field`."""
+
+    def expression(self, field: str, source: str, *, extra: Collection[str] = ()) -> Expression:
+        """Compile the expression at `field`, which may also read the names `extra`."""
+
+    def template(self, field: str, source: str, *, extra: Collection[str] = ()) -> Template:
+        """Compile the template at `field`, which may also read the names `extra`."""
+
+
+class Filler:
+    """Compiles data; what is wrong is reported to `kind`. `extra` are further names that it may read."""
+
+    def __init__(self, kind: Compiles, extra: Collection[str] = ()) -> None:
         self.kind = kind
         self.extra = extra
 

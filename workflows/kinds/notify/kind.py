@@ -1,6 +1,7 @@
 """The `notify` step."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -94,30 +95,40 @@ class Notify(StepKind[NotifyConfig]):
         return Done({"would_send": sent})
 
     def _connection(self, context: StepContext) -> Connection | None:
-        if self.config.connection is None:
-            return None
-        connection = context.connection(self.config.connection)
-        if connection.kind != self.channel.name:
-            raise PermanentError(
-                f"The connection '{connection.slug}' is not for {self.channel.name}: its kind is {connection.kind}."
-            )
-        return connection
+        return connection_for(self.channel, self.config.connection, context)
 
     def _note(self, context: StepContext) -> Note:
         names = context.names()
-        # A line break in a subject would begin another header.
-        subject = " ".join(text_of(self.subject, names).split())[:LONGEST_SUBJECT]
-        text = text_of(self.text, names)
-        if not text.strip():
-            raise PermanentError("The text to send is empty.")
-        people = list(dict.fromkeys(filter(None, (text_of(each, names).strip() for each in self.to))))
-        for person in people:
-            if ADDRESS.fullmatch(person) is None:
-                raise PermanentError(f"'{person[:100]}' is not a mail address.")
-        if self.channel.addressed and not people:
-            raise PermanentError("There is nobody to send to: every address is empty.")
-        return Note(text, subject, tuple(people))
+        subject, text = text_of(self.subject, names), text_of(self.text, names)
+        return note_for(self.channel, subject, text, [text_of(each, names) for each in self.to])
 
     def output_schema(self) -> dict[str, Any]:
         properties = {"notified": {"type": "string"}, "to": {"type": "array", "items": {"type": "string"}}}
         return {"type": "object", "properties": properties, "required": ["notified"]}
+
+
+def connection_for(channel: Channel, slug: str | None, context: StepContext) -> Connection | None:
+    """Return the connection a channel goes by. Raises PermanentError where it is none of the channel's."""
+    if slug is None:
+        return None
+    connection = context.connection(slug)
+    if connection.kind != channel.name:
+        raise PermanentError(
+            f"The connection '{connection.slug}' is not for {channel.name}: its kind is {connection.kind}."
+        )
+    return connection
+
+
+def note_for(channel: Channel, subject: str, text: str, to: Iterable[str]) -> Note:
+    """Return what is to be told, in the form a channel takes. Raises PermanentError where it cannot be told."""
+    # A line break in a subject would begin another header.
+    subject = " ".join(subject.split())[:LONGEST_SUBJECT]
+    if not text.strip():
+        raise PermanentError("The text to send is empty.")
+    people = list(dict.fromkeys(filter(None, (each.strip() for each in to))))
+    for person in people:
+        if ADDRESS.fullmatch(person) is None:
+            raise PermanentError(f"'{person[:100]}' is not a mail address.")
+    if channel.addressed and not people:
+        raise PermanentError("There is nobody to send to: every address is empty.")
+    return Note(text, subject, tuple(people))
