@@ -93,8 +93,8 @@ def test_a_short_name_that_cannot_be_one_is_refused(editor: Client) -> None:
 
 def test_who_may_not_edit_looks_and_does_not_install(acme: Cast, client: Client) -> None:
     client.force_login(acme.operator)
-    answer = client.post("/admin/gallery/invoices/", FORM)
-    assert "Editors and owners can install it." in answer.content.decode()
+    assert "Editors and owners can install it." in client.get("/admin/gallery/invoices/").content.decode()
+    assert client.post("/admin/gallery/invoices/", FORM).status_code == 403
     assert Workflow.objects.count() == 0
 
 
