@@ -132,7 +132,8 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-insert]");
     if (!button) { return; }
-    const area = (button.closest("[data-condition]") || button.parentElement).querySelector("textarea");
+    const condition = button.closest("[data-condition]");
+    const area = condition ? condition.querySelector("textarea[data-expression]") : button.parentElement.querySelector("textarea");
     if (area) { open(area, button, false); }
   });
   window.taskflowForms.editor("[data-prompt]", start);
