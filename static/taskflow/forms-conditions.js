@@ -37,6 +37,8 @@
     const area = editor.querySelector("textarea");
     const hidden = editor.querySelector("[data-rows]");
     const button = editor.querySelector("[data-switch]");
+    const links = editor.querySelector("[data-links]");
+    const insert = editor.querySelector("[data-insert]");
     const label = document.getElementById(editor.getAttribute("aria-labelledby"))?.textContent.replace("*", "").trim() || "Condition";
     const script = document.getElementById(editor.dataset.variables);
     const names = (editor.dataset.names || "").split(",").filter(Boolean);
@@ -168,6 +170,7 @@
       if (!state.rows.length && !area.value.trim() && "required" in editor.dataset) { state.rows.push(blank()); }
       view.hidden = false;
       area.hidden = true;
+      insert.hidden = true;
       button.textContent = "Write it as an expression";
       button.append(element("span", { class: "tf-hidden" }, `: ${label}`));
       button.hidden = false;
@@ -177,7 +180,8 @@
       view.hidden = true;
       area.hidden = false;
       hidden.value = "";
-      editor.append(button);
+      insert.hidden = false;
+      links.append(button);
       button.textContent = "Choose from lists instead";
       button.append(element("span", { class: "tf-hidden" }, `: ${label}`));
       button.hidden = false;

@@ -6,7 +6,8 @@
 
   const variablesOf = (element) => {
     const root = element.closest("[data-forms]");
-    const script = root ? root.querySelector("script[type='application/json']") : null;
+    const own = element.closest("[data-variables]");
+    const script = own ? document.getElementById(own.dataset.variables) : root && root.querySelector("script[type='application/json']");
     const listed = script ? JSON.parse(script.textContent) : [];
     const names = (element.closest("[data-names]")?.dataset.names || "").split(",").filter(Boolean);
     const known = new Set(listed.map((each) => each.path.split(".")[0]));
@@ -131,7 +132,8 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-insert]");
     if (!button) { return; }
-    const area = button.parentElement.querySelector("textarea");
+    const condition = button.closest("[data-condition]");
+    const area = condition ? condition.querySelector("textarea[data-expression]") : button.parentElement.querySelector("textarea");
     if (area) { open(area, button, false); }
   });
   window.taskflowForms.editor("[data-prompt]", start);

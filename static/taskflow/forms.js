@@ -151,7 +151,9 @@
     others.querySelector("ul").replaceChildren();
   };
   const tell = (node, message) => {
-    const spot = node.querySelector("[data-problem], [data-group-problem]");
+    const spots = node.querySelectorAll("[data-problem], [data-group-problem]");
+    // Of a name with its value, what is wrong is told at the value.
+    const spot = (node.matches(".tff-row-pairs") && spots[1]) || spots[0];
     if (!spot) { return false; }
     spot.textContent = [spot.textContent, message].filter(Boolean).join("; ");
     spot.hidden = false;
@@ -184,12 +186,17 @@
     });
   };
 
+  // Where a browser does not fit a text's box to its text by itself.
+  const grows = !CSS.supports("field-sizing", "content");
+  const grow = (area) => { area.rows = Math.min(Math.max(area.dataset.rows || area.rows, area.value.split("\n").length), 20); };
+
   const each = (scope, selector, act) => {
     if (scope.matches?.(selector)) { act(scope); }
     scope.querySelectorAll(selector).forEach(act);
   };
   const init = (scope = document) => {
     each(scope, "[data-list]", number);
+    if (grows) { each(scope, ".tff textarea", (area) => { area.dataset.rows = area.rows; grow(area); }); }
     follow(scope.closest?.("[data-forms]") || scope);
     editors.forEach(([selector, start]) => each(scope, selector, (element) => {
       if (element.closest("template") || element.dataset.started) { return; }
@@ -214,7 +221,10 @@
   const follows = (event) => {
     for (let row = event.target.closest?.("[data-row]"); row; row = row.parentElement.closest("[data-row]")) { summarize(row); }
   };
-  document.addEventListener("input", follows);
+  document.addEventListener("input", (event) => {
+    follows(event);
+    if (grows && event.target.matches(".tff textarea")) { grow(event.target); }
+  });
   document.addEventListener("change", follows);
 
   window.taskflowForms = {
