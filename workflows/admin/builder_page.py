@@ -20,6 +20,7 @@ from workflows.admin.builder_context import editor_context
 from workflows.admin.builder_input import read_fields, read_loosely, read_settings
 from workflows.admin.config_form import ConfigForm, EditorContext, PydanticForm
 from workflows.admin.palette import ICONS, KindCard, card_of, list_groups
+from workflows.admin.places import place_in_words
 from workflows.admin.presence import HEARTBEAT
 from workflows.domain.definition import Problem
 from workflows.domain.drafts import FIRST, DraftContent, DraftStep, fingerprint, make_key
@@ -159,16 +160,18 @@ def _frame(shown: Shown) -> dict[str, Any]:
         "undoable": _undoable(draft, changes),
         "rows": step_rows(shown),
         "fields": shown.content.fields,
-        "mistakes": [_shown_problem(one) for one in shown.findings.mistakes],
-        "warnings": [_shown_problem(one) for one in shown.findings.warnings],
+        "mistakes": [_shown_problem(one, shown.content) for one in shown.findings.mistakes],
+        "warnings": [_shown_problem(one, shown.content) for one in shown.findings.warnings],
         "fields_wrong": sum(one.place.startswith("fields.") for one in shown.findings.mistakes),
     }
 
 
-def _shown_problem(problem: Problem) -> ShownProblem:
+def _shown_problem(problem: Problem, content: DraftContent) -> ShownProblem:
     part, *rest = problem.place.split(".")
     if part == "steps" and rest:
-        return ShownProblem(int(rest[0]) + 1, part, ".".join(rest[1:]).removeprefix("config."), problem.message)
+        index = int(rest[0])
+        words = place_in_words(content.steps[index].kind, ".".join(rest[1:])) if rest[1:] else ""
+        return ShownProblem(index + 1, part, words, problem.message)
     return ShownProblem(0, part, ".".join(rest), problem.message)
 
 
