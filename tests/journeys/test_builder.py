@@ -205,7 +205,7 @@ def test_mistakes_are_told_at_their_fields_while_typing(editor: Client, workflow
     editor.post(EDIT, step_form(editor, "b") | {"config.fields.0.template": "{{ steps.nope.y }}"})
     text = text_of(editor, PAGE)
     assert "1 thing to fix before publishing" in text
-    assert "<b>Fields 1, Template:</b> there is no step &#x27;nope&#x27;" in text
+    assert "<b>Fields 1, Text:</b> there is no step &#x27;nope&#x27;" in text
 
 
 def test_warnings_are_told_apart_from_mistakes(editor: Client, acme: Cast) -> None:
