@@ -68,6 +68,7 @@ def press(client: Client, action: str, key: str, **more: str) -> str:
     return answer.content.decode()
 
 
+@pytest.mark.slow
 def test_a_workflow_is_made_from_an_empty_tenant(editor: Client, acme: Cast) -> None:
     assert "/admin/build/new/" in text_of(editor, "/admin/")
     assert "/admin/build/new/" in text_of(editor, "/admin/gallery/")
@@ -143,6 +144,7 @@ def test_two_people_at_one_step_lose_nothing(editor: Client, workflow: Workflow,
     assert content(workflow).step("a").config["fields"][0]["template"] == "my precious words"
 
 
+@pytest.mark.slow
 def test_a_step_that_was_deleted_meanwhile_can_be_brought_back_as_typed(
     editor: Client, workflow: Workflow, acme: Cast
 ) -> None:
@@ -170,6 +172,7 @@ def test_an_edit_elsewhere_merges_and_everybody_is_told_who_is_there(
     assert [step.name for step in content(workflow).steps] == ["Mine", "Hers", "C"]
 
 
+@pytest.mark.slow
 def test_the_buttons_of_the_list_move_copy_switch_delete_and_undo(editor: Client, workflow: Workflow) -> None:
     press(editor, "move-step", "c", after="")
     press(editor, "copy-step", "a")
@@ -202,7 +205,7 @@ def test_mistakes_are_told_at_their_fields_while_typing(editor: Client, workflow
     editor.post(EDIT, step_form(editor, "b") | {"config.fields.0.template": "{{ steps.nope.y }}"})
     text = text_of(editor, PAGE)
     assert "1 thing to fix before publishing" in text
-    assert "there is no step &#x27;nope&#x27;" in text
+    assert "<b>Fields 1, Text:</b> there is no step &#x27;nope&#x27;" in text
 
 
 def test_warnings_are_told_apart_from_mistakes(editor: Client, acme: Cast) -> None:
@@ -238,6 +241,7 @@ def test_fields_are_edited_as_a_table(editor: Client, workflow: Workflow) -> Non
     assert "precious" in answer.content.decode()
 
 
+@pytest.mark.slow
 def test_settings_hold_at_once_but_policies_with_the_draft(editor: Client, workflow: Workflow, acme: Cast) -> None:
     form = {
         "action": "save-settings",
@@ -269,6 +273,7 @@ def test_settings_hold_at_once_but_policies_with_the_draft(editor: Client, workf
     assert ">Bills</span>" in text_of(logged_in(acme.viewer), "/admin/")
 
 
+@pytest.mark.slow
 def test_the_draft_goes_out_as_a_file_and_comes_back(editor: Client, workflow: Workflow) -> None:
     exported = editor.get("/admin/build/w/export/")
     assert 'filename="w.yaml"' in exported["Content-Disposition"]
@@ -286,6 +291,7 @@ def test_the_draft_goes_out_as_a_file_and_comes_back(editor: Client, workflow: W
     assert b"{{ broken" in editor.get("/admin/build/w/export/").content
 
 
+@pytest.mark.slow
 def test_changes_are_discarded_and_a_workflow_with_jobs_is_switched_off(editor: Client, workflow: Workflow) -> None:
     editor.post(EDIT, step_form(editor, "a") | {"action": "delete-step"})
     assert "Go back to v1" in text_of(editor, PAGE)
@@ -303,6 +309,7 @@ def test_changes_are_discarded_and_a_workflow_with_jobs_is_switched_off(editor: 
     assert not Workflow.objects.filter(pk=other.pk).exists()
 
 
+@pytest.mark.slow
 def test_who_may_only_look_changes_nothing(workflow: Workflow, acme: Cast) -> None:
     before = content(workflow)
     for person in (acme.viewer, acme.reviewer, acme.operator):
@@ -316,6 +323,7 @@ def test_who_may_only_look_changes_nothing(workflow: Workflow, acme: Cast) -> No
     assert content(workflow) == before
 
 
+@pytest.mark.slow
 def test_strange_requests_are_answered_plainly(editor: Client, workflow: Workflow) -> None:
     make_workflow(make_cast("globex").tenant, "theirs")
     assert editor.get("/admin/build/theirs/").status_code == 404

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflows.domain import drafts
@@ -20,6 +20,7 @@ def content_of(keys: str) -> DraftContent:
 
 
 @given(EDITS)
+@settings(max_examples=50)
 def test_steps_stay_whole_whatever_is_done(edits: list[tuple[str, int, int]]) -> None:
     content = content_of("abc")
     for kind, first, second in edits:
@@ -51,6 +52,7 @@ def test_steps_stay_whole_whatever_is_done(edits: list[tuple[str, int, int]]) ->
         assert all(re.fullmatch(KEY, each) for each in content.keys)
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=80), st.sets(st.sampled_from(["step", "a", "step_2"])))
 def test_every_name_makes_a_key_that_is_free(name: str, taken: set[str]) -> None:
     key = free_key(make_key(name), taken)

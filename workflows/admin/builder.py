@@ -18,7 +18,8 @@ from tenants.models import Tenant
 from workflows.admin.builder_actions import ACTIONS, Asked, Done, SettingsRefused
 from workflows.admin.builder_check import check_posted
 from workflows.admin.builder_life import delete_view, new_view
-from workflows.admin.builder_page import Panel, panel_asked, render_builder
+from workflows.admin.builder_page import panel_asked, render_builder
+from workflows.admin.builder_state import Panel
 from workflows.admin.presence import note_editor
 from workflows.domain.definition import DefinitionError
 from workflows.domain.drafts import BadEdit
