@@ -70,7 +70,7 @@ def test_samples_are_pasted_as_lines_tables_or_json(
         ('{"text": ', "This is no JSON"),
         ('[{"total": 1}]', "Item 1: Receipt text is required"),
         ('[{"text": "fine"}, 7]', "Item 2 is no JSON object"),
-        ('{"text": 5}', "Receipt text must be text"),
+        ('{"text": [5]}', "Receipt text must be text"),
     ],
 )
 def test_what_cannot_be_a_sample_says_why_and_nothing_is_lost(
