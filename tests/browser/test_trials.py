@@ -66,7 +66,7 @@ def test_samples_are_pasted_run_over_and_judged_by_keys(
     page.evaluate("window.notReloaded = true")
     worker.set()
     expect(page.locator("[data-row]")).to_have_count(5)
-    expect(page.get_by_text("Done", exact=True).first).to_be_visible()
+    expect(page.locator("#live .tf-badge", has_text="Done")).to_be_visible()
     assert page.evaluate("window.notReloaded")
     assert grave_problems(page) == []
 
