@@ -202,7 +202,7 @@ def row_answer(item: TrialItem) -> dict[str, Any]:
 
 def _workflow(request: Request, slug: str) -> Workflow:
     rows = Workflow.objects.filter(tenant_id=tenant_id_of(request), slug=slug).select_related("live_version", "tenant")
-    found = rows.first()
+    found: Workflow | None = rows.first()
     if found is None:
         raise NotFound(f"There is no workflow '{slug}'.")
     return found
