@@ -57,6 +57,7 @@ def story_view(request: HttpRequest, job: Job) -> HttpResponse:
         origin=origin_of(job),
         siblings=_siblings(job),
         may_retry=may_act and state in RETRYABLE,
+        may_sample=allowed(request, Permission.EDIT_WORKFLOWS, job.tenant_id),
         may_cancel=may_act and (state in CANCELLABLE or (state is State.RUNNING and job.cancel_requested_at is None)),
     )
 

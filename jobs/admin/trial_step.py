@@ -8,6 +8,7 @@ from django.shortcuts import render
 from jobs.admin.trial_parts import workflow_of
 from jobs.admin.trial_rows import item_row
 from jobs.domain.trial_costs import money
+from jobs.runtime.trials import UNUSABLE
 from jobs.runtime.try_step import StepTried, try_step
 from jobs.services.trial_results import fields_data
 from jobs.services.trials import NothingToTest
@@ -17,7 +18,6 @@ from tenants.admin.current import needs, require
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from workflows.domain.definition import DefinitionError
-from workflows.kinds.base import ConfigError
 from workflows.models import Sample, Workflow
 from workflows.services.samples import fields_of
 
@@ -38,8 +38,10 @@ def step_view(_page: Any, request: HttpRequest, tenant: Tenant, slug: str) -> Ht
             payload=payload,
             now=utcnow(),
         )
-    except (NothingToTest, ConfigError) as error:
+    except NothingToTest as error:
         return _part(request, 400, problems=[str(error)])
+    except UNUSABLE as error:
+        return _part(request, 400, problems=[f"The live version cannot run here: {error}"])
     except DefinitionError as error:
         return _part(request, 400, problems=["The draft cannot run yet.", *map(str, error.problems[:5])])
     return _part(request, 200, **_shown(tried, workflow))

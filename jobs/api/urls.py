@@ -15,6 +15,7 @@ from jobs.api.imports import (
 from jobs.api.inbound import InboundMailView
 from jobs.api.queues import PauseView, QueuesView, ResumeView
 from jobs.api.reviews import ClaimView, DecideView, ReleaseView, ReviewsView, ReviewView, UndoView
+from jobs.api.test_runs import TestRunsView, TestRunView
 from jobs.api.versions import PublishView, RollbackView, VersionsView, VersionView
 from jobs.api.views import BulkView, CancelView, JobsView, JobView, RetryView
 
@@ -47,6 +48,8 @@ urlpatterns = [
     path("workflows/<slug:slug>/versions/<int:number>", VersionView.as_view(), name="workflow-version"),
     path("workflows/<slug:slug>/publish", PublishView.as_view(), name="workflow-publish"),
     path("workflows/<slug:slug>/rollback", RollbackView.as_view(), name="workflow-rollback"),
+    path("workflows/<slug:slug>/test-runs", TestRunsView.as_view(), name="workflow-test-runs"),
+    path("workflows/<slug:slug>/test-runs/<uuid:uid>", TestRunView.as_view(), name="workflow-test-run"),
     path("admin/queues", QueuesView.as_view(), name="queues"),
     path("admin/queues/<slug:slug>/pause", PauseView.as_view(), name="queue-pause"),
     path("admin/queues/<slug:slug>/resume", ResumeView.as_view(), name="queue-resume"),

@@ -20,7 +20,7 @@ class Trial(models.Model):
     workflow's golden samples, where the run is over all of them: by these the gate knows whether it still counts.
     `step_key` names the one step that is tried; empty: all. `anew` runs reuse no answers from before. `token` is the
     fence: a worker that finds another one has lost the run. `due_at` is when the tick looks after it next, `served_at`
-    when it last had its turn. Money is in US dollars.
+    when it last had its turn; it `contends` while others wait for workers too. Money is in US dollars.
     """
 
     uid = models.UUIDField(default=new_uid, unique=True, editable=False)
@@ -54,6 +54,7 @@ class Trial(models.Model):
     token = models.BigIntegerField(null=True)
     worked_at = models.DateTimeField(null=True)
     served_at = models.DateTimeField(null=True)
+    contends = models.BooleanField(default=False)
     due_at = models.DateTimeField(null=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField()

@@ -96,14 +96,15 @@ def _of_jobs(
     files_by_origin = {item.origin: files.get(item.pk, ()) for item in items}
     found = {}
     for job in jobs:
-        plan = _plan(job.version_id)
+        plan = plan_or_none(job.version_id)
         if plan is not None and any(step.effect is not Effect.PURE for step in plan.steps):
             origin = f"{FROM_JOB}{job.uid}"
             found[origin] = _replay(job, plan, runs[job.pk], proposals, files_by_origin.get(origin, ()))
     return found
 
 
-def _plan(version_id: int) -> Plan | None:
+def plan_or_none(version_id: int) -> Plan | None:
+    """Return the plan of a published version; None where it cannot run here."""
     try:
         return get_plan(version_id)
     except (ConfigError, ValidationError, WorkflowVersion.DoesNotExist):

@@ -138,6 +138,8 @@ class Slice:
                 return
         now = self.clock()
         if self._until is not None:
+            # Time that a limit keeps it from using gives no credit.
+            self.trial.contends = False
             release_trial(trial=self.trial, now=now, due_at=self._until, note=self._note)
         elif not self.standing.turn.runs:
             again = now + timedelta(seconds=YIELD_SECONDS)
@@ -177,6 +179,7 @@ class Slice:
         if time.monotonic() - self._asked >= TURN_SECONDS:
             self._asked = time.monotonic()
             self.standing = standing_of(trial=self.trial, queue=self.queue, slots=self.slots, now=self.clock())
+            self.trial.contends = self.standing.turn.charged
         return self.standing.turn.runs
 
     def _next(self, most: int) -> list[ItemWork]:

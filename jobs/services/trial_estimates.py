@@ -8,11 +8,11 @@ from django.db.models import Avg, Count
 
 from jobs.domain.trial_costs import MODEL_SECONDS, QUICK_SECONDS, Estimate
 from jobs.models import Job, StepRun, Trial, TrialItem
-from jobs.queries.trials import source_job_uid
+from jobs.queries.trials import plan_or_none, source_job_uid
 from jobs.services.trials import snapshot_of
 from workflows.kinds.base import Effect
 from workflows.models import Sample, Workflow
-from workflows.runtime import Plan, PlannedStep, get_plan, plan_of
+from workflows.runtime import Plan, PlannedStep, plan_of
 
 #: How many jobs, and rows of so many runs, are looked at.
 RECENT, LAST_RUNS = 50, 3
@@ -29,7 +29,7 @@ class Pace:
 def estimate_of(*, workflow: Workflow, samples: Sequence[Sample], step_key: str = "", anew: bool = False) -> Estimate:
     """Estimate a run of the draft over `samples`. Raises DefinitionError where the draft cannot run."""
     draft = plan_of(snapshot_of(workflow).definition)
-    live = get_plan(workflow.live_version_id) if workflow.live_version_id else None
+    live = plan_or_none(workflow.live_version_id) if workflow.live_version_id else None
     steps = _steps(draft, live, step_key)
     paces = _paces(workflow)
     asking = {step.print: step for step in steps if asks_model(step)}
@@ -102,7 +102,8 @@ def _known(workflow: Workflow, samples: Sequence[Sample]) -> dict[int, set[str]]
     for sample_id, recorded in rows.values_list("sample_id", "recorded").iterator():
         known[sample_id or 0] |= {key.partition(":")[0] for key in recorded or {}}
     for sample_id, version_id in _versions(workflow, samples):
-        known[sample_id] |= {step.print for step in get_plan(version_id).steps}
+        plan = plan_or_none(version_id)
+        known[sample_id] |= {step.print for step in plan.steps} if plan is not None else set()
     return known
 
 

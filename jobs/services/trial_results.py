@@ -66,6 +66,7 @@ def _store(trial: Trial, results: Sequence[ItemResult], lane_id: int, turn: Turn
         seconds=F("seconds") + seconds,
         worked_at=now,
         served_at=now,
+        contends=trial.contends,
         **{name: F(name) + count for name, count in counts.items()},
         **ending,
     )

@@ -51,7 +51,7 @@ def standing_of(*, trial: Trial, queue: Queue, slots: int, now: datetime) -> Sta
     own = LaneShare(lane.pk, lane.tenant_id, lane.weight, lane.cap, lane.virtual_time, lane.idle)
     waited = (now - (trial.served_at or trial.created_at)).total_seconds()
     free = any(each.id != own.id for each in due) and has_free_slots(queue.pool, besides=slots)
-    return Standing(turn_of(own, due, free_slots=free, waited=waited), busy=True, most=most)
+    return Standing(turn_of(own, due, free_slots=free, waited=waited, contends=trial.contends), busy=True, most=most)
 
 
 def make_room(*, pool: str, slots: int, now: datetime) -> bool:

@@ -181,7 +181,9 @@ def beat_trial(*, trial: Trial, now: datetime) -> bool:
 
 def release_trial(*, trial: Trial, now: datetime, due_at: datetime, note: str = "") -> None:
     """Let any process go on with the run: at once, or when the tick finds that `due_at` has come."""
-    released = _held(trial).update(worked_at=None, token=None, due_at=max(due_at, now), note=note[:500])
+    released = _held(trial).update(
+        worked_at=None, token=None, due_at=max(due_at, now), note=note[:500], contends=trial.contends
+    )
     if released and due_at <= now:
         hint(trial)
 

@@ -43,6 +43,11 @@ def test_an_idle_lane_brings_no_credit_along() -> None:
     assert (turn.runs, turn.charged, turn.virtual_time) == (True, True, 50)
 
 
+def test_what_a_run_missed_while_it_contended_is_made_good() -> None:
+    turn = turn_of(lane(1, 5), [lane(2, 50)], free_slots=False, waited=0, contends=True)
+    assert (turn.runs, turn.virtual_time) == (True, 5)
+
+
 def test_a_lane_that_comes_back_is_no_reason_to_wait_for_its_old_time() -> None:
     own = lane(1, 500)
     assert turn_of(own, [own, lane(2, 3, idle=True)], free_slots=False, waited=0).runs

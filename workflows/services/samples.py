@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from taskflow.lib.db import in_transaction
 from workflows.domain.definition import MAX_SAMPLES
 from workflows.domain.fields import InputField, check_payload, read_fields
@@ -25,9 +27,12 @@ class SamplesInvalid(ValueError):
 
 
 def fields_of(workflow: Workflow) -> tuple[InputField, ...]:
-    """Return the fields that samples have: the draft's, else those of the live version."""
+    """Return the fields that samples have: the draft's, else those of the live version; none where they are wrong."""
     draft = WorkflowVersion.objects.filter(draft_of=workflow).first() or workflow.live_version
-    return () if draft is None else read_fields(draft.fields)
+    try:
+        return () if draft is None else read_fields(draft.fields)
+    except ValidationError:
+        return ()
 
 
 def add_samples(*, workflow: Workflow, samples: Sequence[NewSample], user: "User | None") -> list[Sample]:
