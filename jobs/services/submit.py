@@ -135,7 +135,7 @@ def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | Submission
     if problems or queue_id is None:
         return SubmissionError(problems)
     uid = request.uid or new_uid()
-    version = live.chosen_for(uid)
+    version = live if live.next is None else live.chosen_for(uid)
     if version is not live and not _fits(tenant_id, version, live, request):
         version = live
     return _new_row(tenant_id, request, version, queue_id, uid, now)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from taskflow.lib.db import in_transaction
+from workflows.domain.drafts import DraftContent
 from workflows.models import Release, Step, Workflow, WorkflowVersion
 from workflows.queries import content_of
 from workflows.services.draft_edits import Edit, Edited, edit_draft
@@ -147,10 +148,13 @@ def undo_release(*, workflow: Workflow, release_id: int, now: datetime, user: "U
 
 
 def restore_draft(*, workflow: Workflow, number: int, now: datetime, user: "User | None" = None) -> Edited:
-    """Make the draft say what the published version `number` says; can be undone. Raises NoSuchVersion."""
-    version = get_version(workflow, number)
-    edit = Edit(content_of(version), f"Took over version {number}")
-    return edit_draft(workflow=workflow, make=lambda _content, _workflow: edit, revision=0, by=user, now=now)
+    """Make the draft say what the published version `number` says; the edit can be undone. Raises NoSuchVersion."""
+    content = content_of(get_version(workflow, number))
+
+    def make(_content: DraftContent, _workflow: Workflow) -> Edit:
+        return Edit(content, f"Took over version {number}")
+
+    return edit_draft(workflow=workflow, make=make, revision=0, by=user, now=now)
 
 
 def get_version(workflow: Workflow, number: int) -> WorkflowVersion:
