@@ -159,7 +159,7 @@ def shown_spec(state: ViewState, workflow: Workflow) -> ViewSpec:
         return spec
     listed = [c for c in columns_of(workflow.live_version) if c.key != "…"]
     paths = [*(f"{c.source}.{c.key}" for c in listed), "job.queue", "job.created", "job.duration"]
-    return spec.model_copy(update={"columns": tuple(ViewColumn(path=path) for path in paths)})
+    return spec.model_copy(update={"columns": tuple(ViewColumn(path=path, label="") for path in paths)})
 
 
 def _render(

@@ -87,7 +87,7 @@ def test_a_view_is_made_bookmarked_changed_and_exported(tickets: Workflow, log_i
     expect(page.get_by_text("Waits for a worker")).to_be_visible()
     run_export(JobExport.objects.get().pk)
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Download").click()
+        page.locator("#live").get_by_role("link", name="Download").click()
     lines = Path(downloading.value.path()).read_text("utf-8-sig").splitlines()
     assert lines[0].startswith("Id,State,Question,Label,")
     assert lines[0].endswith(",Amount")
