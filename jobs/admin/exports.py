@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -104,8 +105,8 @@ class JobExportAdmin(TenantScopedAdmin):
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         found = self.get_object(request, object_id)
         if not self._may_cancel(request, found):
-            messages.error(request, "Only who began it, and operators, can stop it.")
-        elif not cancel_export(export=found, actor=actor_of(request), now=utcnow()):
+            raise PermissionDenied("Only who began it, and operators, can stop it.")
+        if not cancel_export(export=found, actor=actor_of(request), now=utcnow()):
             messages.info(request, "It was over already.")
         return _to(found)
 

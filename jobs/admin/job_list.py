@@ -104,7 +104,8 @@ def _page(request: HttpRequest, tenant: Tenant, filters: ListFilters, state: Vie
         return find_page(tenant.pk, filters.wanted, state, request.GET)
     before, after = read_cursor(request.GET.get("before")), read_cursor(request.GET.get("after"))
     page = get_page(tenant.pk, filters.wanted, before=before, after=after)
-    return ListPage(page.jobs, page.older and str(page.older), page.newer and str(page.newer))
+    older, newer = (None if edge is None else str(edge) for edge in (page.older, page.newer))
+    return ListPage(page.jobs, older, newer)
 
 
 def _rows(jobs: list[Job], workflow: Workflow | None, state: ViewState | None) -> dict[str, Any]:

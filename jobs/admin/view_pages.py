@@ -66,7 +66,8 @@ def find_page(tenant_id: int, wanted: JobFilter, state: ViewState, query: QueryD
     )
     filling = notes_of_filling(asked, known, state)
     notes = filling + ([_contains_note()] if any(each.contains for each in wanted.values) else [])
-    older, newer = page.older and encode_place(page.older), page.newer and encode_place(page.newer)
+    older = None if page.older is None else encode_place(page.older)
+    newer = None if page.newer is None else encode_place(page.newer)
     return ListPage(page.jobs, older, newer, notes, bool(filling))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: The value of `view` that stands for the list as it is without one.
 NO_VIEW = "all"
+NOTHING = ViewSpec.model_validate({})
 LONGEST = 600
 
 
@@ -43,7 +44,7 @@ class ViewState:
     """A view as it is shown: saved, with what the address adds to it. `text` is what the address keeps of it."""
 
     view: SavedView | None = None
-    spec: ViewSpec = field(default_factory=ViewSpec)
+    spec: ViewSpec = field(default_factory=lambda: NOTHING)
     added: tuple[ViewFilter, ...] = ()
     text: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -102,20 +103,20 @@ def read_state(query: QueryDict, workflow: Workflow, user: "User", zone: ZoneInf
 
 def _condition(name: str, query: QueryDict, problems: list[str]) -> ViewFilter | None:
     try:
-        return read_parameter(name, query[name])
+        return read_parameter(name, str(query[name]))
     except BadCondition as error:
         problems.append(f"{name[:100]}: {error}")
         return None
 
 
 def _is_right(condition: ViewFilter, workflow: Workflow, problems: list[str]) -> bool:
-    found = check_spec(ViewSpec.model_construct(filters=(condition,)), workflow)
+    found = check_spec(NOTHING.model_copy(update={"filters": (condition,)}), workflow)
     problems += [f"{name[:100]}: {reason}" for name, reason in found[:1]]
     return not found
 
 
 def _may_be(name: str, asked: str, workflow: Workflow, problems: list[str]) -> bool:
-    found = check_spec(ViewSpec.model_construct(**{name: asked}), workflow)
+    found = check_spec(NOTHING.model_copy(update={name: asked}), workflow)
     problems += [f"{name}: {reason}" for _, reason in found[:1]]
     return not found
 

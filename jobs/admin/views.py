@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -80,10 +81,9 @@ class ViewPages:
         workflow = _workflow(tenant, slug)
         found = _find(request, workflow, view)
         if not may_edit(request, tenant, found):
-            messages.error(request, "Only its owner, and of a shared view an editor, deletes it.")
-        else:
-            delete_view(view=found, now=utcnow())
-            messages.success(request, f"The view “{found.name}” is deleted. The jobs stay as they are.")
+            raise PermissionDenied("Only its owner, and of a shared view an editor, deletes it.")
+        delete_view(view=found, now=utcnow())
+        messages.success(request, f"The view “{found.name}” is deleted. The jobs stay as they are.")
         return HttpResponseRedirect(reverse("views", args=[slug]))
 
     @needs(Permission.VIEW_JOBS)
@@ -159,7 +159,7 @@ def shown_spec(state: ViewState, workflow: Workflow) -> ViewSpec:
         return spec
     listed = [c for c in columns_of(workflow.live_version) if c.key != "…"]
     paths = [*(f"{c.source}.{c.key}" for c in listed), "job.queue", "job.created", "job.duration"]
-    return spec.model_copy(update={"columns": tuple(ViewColumn(path=path) for path in paths)})
+    return spec.model_copy(update={"columns": tuple(ViewColumn(path=path, label="") for path in paths)})
 
 
 def _render(

@@ -188,12 +188,13 @@ def _workflow(tenant_id: int, slug: str | None, view: SavedView | None) -> Workf
     if view is None and found is None:
         raise invalid([("workflow", "Name a workflow, or a view.")])
     rows = Workflow.objects.select_related("tenant", "live_version", "next_version")
-    return rows.get(pk=found or (view.workflow_id if view else None))
+    workflow: Workflow = rows.get(pk=found or (view.workflow_id if view else None))
+    return workflow
 
 
 def _spec(workflow: Workflow, view: SavedView | None, body: ExportBody) -> ViewSpec:
     """Return what is exported as a view. Raises Refused, naming the column or the order that is wrong."""
-    spec = ViewSpec.model_validate(view.spec) if view else ViewSpec()
+    spec = ViewSpec.model_validate(view.spec if view else {})
     columns = spec.columns
     if body.columns or not columns:
         listed = [path_of(field) for field in fields_of(workflow) if field.in_list]

@@ -71,7 +71,7 @@ def parse_list_request(tenant_id: int, query: QueryDict) -> ListRequest:
     if faults:
         raise invalid(faults)
     asked = _read(tenant_id, form.cleaned_data, query)
-    given_fields = {name: query[name] for name in query if name.startswith(ROOTS)}
+    given_fields = {name: str(query[name]) for name in query if name.startswith(ROOTS)}
     wanted = narrow_by_values(tenant_id, asked.wanted, given_fields, query.get(VIEW, ""))
     return replace(asked, wanted=wanted)
 

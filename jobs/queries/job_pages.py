@@ -116,7 +116,8 @@ def list_ids(
     that ends on both sides leaves it no such choice. Raises NotIndexed where a value is asked for that has no index.
     """
     if wanted.values:
-        place = Place(after if after is not None else before) if (after or before) is not None else None
+        edge = before if after is None else after
+        place = None if edge is None else Place(edge)
         found_by_value = Finder(tenant_id, wanted, extra, bounded=bounded).find(place, onwards=after is None, size=size)
         return [each.job_id for each in found_by_value]
     jobs = matching(tenant_id, wanted).filter(extra)

@@ -55,7 +55,8 @@ def workflow_source(workflow_id: int) -> Source:
 
 
 def _span(field_id: int, span: Span) -> Sql:
-    sql, values = "{a}.field_id = %s", [field_id]
+    sql = "{a}.field_id = %s"
+    values: list[Any] = [field_id]
     if span.is_point:
         return f"{sql} AND {{a}}.value = %s", [*values, span.low]
     if span.low is not None:

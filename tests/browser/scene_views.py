@@ -33,7 +33,7 @@ def add_views(cast: Cast, tickets: Workflow, now: datetime) -> None:
     early = now - SETTLE * 2
     shared = {"name": "Cards and PINs", "shared": True}
     save_view(workflow=tickets, user=cast.editor, spec=ViewSpec.model_validate(SPEC), now=early, **shared)
-    spec = ViewSpec(sort="-result.total")
+    spec = ViewSpec.model_validate({"sort": "-result.total"})
     save_view(workflow=tickets, user=cast.operator, name="Largest first", spec=spec, shared=False, now=early)
     for row in IndexedField.objects.exclude(path="result.total"):
         held = take_field(field_id=row.pk, now=now)
