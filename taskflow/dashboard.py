@@ -52,6 +52,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "request": request,
         "tenant": tenant,
         "fleet": fleet,
+        "may_build": allowed(request, Permission.EDIT_WORKFLOWS),
         "asked": asked,
         "period": asked.period,
     }
