@@ -12,7 +12,7 @@ from django.http import QueryDict
 
 from jobs.admin.charts import Chart, Series, draw
 from jobs.domain.ledger import FOR_OTHERS, FOR_PERSON, Ledger
-from jobs.domain.periods import CHOICES, CUSTOM, DEFAULT, Period, PeriodError, read_period
+from jobs.domain.periods import CHOICES, CUSTOM, DAYS_UP_TO, DEFAULT, Period, PeriodError, read_period
 from jobs.queries import dashboard
 from jobs.queries.dashboard import Bar, Figures
 
@@ -104,13 +104,20 @@ def list_query(period: Period, state: str = "", waits: str = "") -> str:
     return urlencode({name: value for name, value in wanted.items() if value})
 
 
-def board(workflow_ids: Sequence[int], period: Period, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
-    """Return what the page says of a period besides the ledger; for "now", of the last 24 hours."""
+def board(
+    workflow_ids: Sequence[int], period: Period, zone: ZoneInfo, now: datetime, *, charts: bool = False
+) -> dict[str, Any]:
+    """Return what the page says of a period besides the ledger; for "now", of the last 24 hours.
+
+    With `charts`, those of labels and of cost over time as well.
+    """
     if period.key == "now":
         period = read_period(DEFAULT, "", "", zone=zone, now=now)
     span = dashboard.span_of(workflow_ids, period, now)
     bars = dashboard.get_throughput(workflow_ids, span, zone)
-    figures = dashboard.get_figures(workflow_ids, period)
+    parts = dashboard.get_figure_bars(workflow_ids, span, zone) if charts else []
+    exact = charts and span[1] - span[0] <= DAYS_UP_TO
+    figures = _sum(parts) if exact else dashboard.get_figures(workflow_ids, period)
     totals: Counter[str] = sum((bar.numbers for bar in bars), Counter())
     ended = totals["done"] + totals["failed"]
     return {
@@ -124,14 +131,20 @@ def board(workflow_ids: Sequence[int], period: Period, zone: ZoneInfo, now: date
         "late": int(figures.numbers["late"]),
         "cost_per_job": figures.cost / totals["done"] if totals["done"] else None,
         "counted_at": dashboard.counted_at(),
-        "span": span,
+        **(_charts_over_time(parts, zone) if charts else {}),
     }
 
 
-def bar_charts(workflow_ids: Sequence[int], span: tuple[datetime, datetime], zone: ZoneInfo) -> dict[str, Any]:
-    """Return the charts of labels and of cost over time."""
-    bars = dashboard.get_figure_bars(workflow_ids, span, zone)
-    total = Figures(sum((bar.numbers for bar in bars), Counter()))
+def _sum(bars: Sequence[Bar]) -> Figures:
+    total: Counter[str] = Counter()
+    for bar in bars:
+        total.update(bar.numbers)
+    return Figures(total)
+
+
+def _charts_over_time(bars: Sequence[Bar], zone: ZoneInfo) -> dict[str, Any]:
+    """Return the charts of labels and of cost."""
+    total = _sum(bars)
     charts = [_label_chart(bars, zone, step, name, values) for (step, name), values in sorted(total.labels.items())]
     costs = [Bar(bar.since, bar.until, Counter({"cost": Figures(bar.numbers).cost})) for bar in bars]
     cost = draw("Cost of language models", costs, [Series("cost", "Cost", "s0")], zone, money=True)

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from jobs.admin.board import Asked, bar_charts, board, lines_of, list_query, name_steps, read_asked
+from jobs.admin.board import Asked, board, lines_of, list_query, name_steps, read_asked
 from jobs.admin.reports import report_form
 from jobs.queries.ledger import get_ledgers
 from taskflow.lib.clock import utcnow
@@ -69,8 +69,7 @@ def ledger_of(workflow: Workflow, asked: Asked) -> dict[str, Any]:
 def figures_of(workflow: Workflow, asked: Asked, tenant: Tenant) -> dict[str, Any]:
     """Return the figures of a workflow."""
     zone = zone_of(tenant)
-    found = board([workflow.pk], asked.period, zone, utcnow())
-    found |= bar_charts([workflow.pk], found["span"], zone)
+    found = board([workflow.pk], asked.period, zone, utcnow(), charts=True)
     version = workflow.live_version
     names = list(version.steps.order_by("position").values_list("key", "name")) if version is not None else []
     return found | {

@@ -17,8 +17,8 @@ MARK = "\x7f"
 LONGEST_PART = 120
 #: A bucket of a histogram is this much wider than the one below: what it says is at most 4.9 % off.
 GROWTH = 1.1
-#: Seconds below this are as good as none.
-LEAST = 0.001
+#: Seconds up to this are as good as none.
+LEAST = 1e-6
 BAD = (State.FAILED.value, State.DEAD.value)
 OTHER, NOTHING = "(other)", "(none)"
 #: What differs between two messages that say the same: ids, numbers, quoted values.

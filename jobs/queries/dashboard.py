@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Min, Q, QuerySet, Sum
 
-from jobs.domain.figures import BAD, DAY, QUARTER, parts_of, quantile, slots_between
+from jobs.domain.figures import BAD, DAY, QUARTER, parts_of, quantile, slot_of, slots_between
 from jobs.domain.periods import DAYS_UP_TO, Period, bars_of
 from jobs.domain.states import State
 from jobs.models import FigureMark, FigureSlot, JobCount, Review
@@ -160,7 +160,7 @@ def span_of(workflow_ids: Sequence[int], period: Period, now: datetime) -> tuple
 
 def get_throughput(workflow_ids: Sequence[int], span: tuple[datetime, datetime], zone: ZoneInfo) -> list[Bar]:
     """Return how many jobs came in, succeeded and failed in each bar of a span."""
-    rows = _in_bars(JobCount.objects.filter(workflow_id__in=workflow_ids), span)
+    rows = _in_bars(JobCount.objects.filter(workflow_id__in=workflow_ids), span, zone)
     sums = (
         rows.filter(moment__in=("new", "end")).order_by().values_list("moment", "state", "slot").annotate(n=Sum("jobs"))
     )
@@ -195,7 +195,7 @@ def get_figures(workflow_ids: Sequence[int], period: Period) -> Figures:
 
 def get_figure_bars(workflow_ids: Sequence[int], span: tuple[datetime, datetime], zone: ZoneInfo) -> list[Bar]:
     """Return the figures of each bar of a span."""
-    rows = _in_bars(FigureSlot.objects.filter(workflow_id__in=workflow_ids), span)
+    rows = _in_bars(FigureSlot.objects.filter(workflow_id__in=workflow_ids), span, zone)
     found = rows.order_by("slot").values_list("slot", "figures")
     return _bars(span, zone, list(found), lambda figures: figures)
 
@@ -217,11 +217,17 @@ def counted_at() -> datetime | None:
     return FigureMark.objects.filter(pk=1).values_list("counted_at", flat=True).first()
 
 
-def _in_bars(rows: QuerySet[Any], span: tuple[datetime, datetime]) -> QuerySet[Any]:
-    """Return the rows of a span in slots that fit its bars: quarters, which make up every zone's days, or UTC days."""
+def _in_bars(rows: QuerySet[Any], span: tuple[datetime, datetime], zone: ZoneInfo) -> QuerySet[Any]:
+    """Return the rows of a span in slots that fit its bars.
+
+    Days of UTC do where all bars begin with one, and for spans so long that it makes no difference; else quarters of
+    an hour, which make up every zone's days.
+    """
     since, until = span
-    width = QUARTER if until - since <= DAYS_UP_TO else DAY
-    return rows.filter(width=width, slot__gte=since, slot__lt=until)
+    whole = all(start.timestamp() % DAY == 0 for start, _ in bars_of(since, until, zone))
+    if whole or until - since > DAYS_UP_TO:
+        return rows.filter(width=DAY, slot__gte=slot_of(since, DAY), slot__lt=until)
+    return rows.filter(width=QUARTER, slot__gte=since, slot__lt=until)
 
 
 def _bars(

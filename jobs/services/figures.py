@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from jobs.domain.figures import Added
 from jobs.models import FigureMark, FigureSlot, Job, JobCount, Queue, UncountedJob
 from jobs.queries.facts import FINAL_STATES, NEW, Counted, read_facts
 from jobs.queries.job_pages import last_id
 from jobs.services.claim_sql import due_tenants
+from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import span
 
 BATCH = 500
@@ -43,11 +44,11 @@ def count_figures(*, now: datetime, batches: int = 20, age: timedelta | None = N
     with span("figures.count") as fields:
         counted = 0
         for _ in range(batches):
-            found = _count_batch(now, now - (AGE if age is None else age))
+            found = in_transaction(lambda: _count_batch(now, now - (AGE if age is None else age)))
             if found is None:
                 break
             counted += found
-        fields["jobs"] = counted + (_sweep(now) or 0)
+        fields["jobs"] = counted + in_transaction(lambda: _sweep(now))
     return int(fields["jobs"])
 
 
@@ -72,26 +73,25 @@ def _take_mark() -> FigureMark | None:
 
 def _count_batch(now: datetime, before: datetime) -> int | None:
     """Move the mark on by one batch; returns how many jobs of it are counted, None where there was none."""
-    with transaction.atomic():
-        mark = _take_mark()
-        if mark is None or UncountedJob.objects.count() >= MOST_OPEN:
-            return None
-        rows = list(
-            Job.objects.filter(pk__gt=mark.job_id).order_by("pk").values_list("pk", "created_at", "workflow_id")[:BATCH]
-        )
-        young = next((place for place, row in enumerate(rows) if row[1] > before), len(rows))
-        rows = rows[:young]
-        if not rows:
-            return None
-        added = Added()
-        for _, created_at, workflow_id in rows:
-            added.see(workflow_id, created_at)
-        counted = _count([row[0] for row in rows], {}, added)
-        _store(added)
-        _note_the_others(mark, rows, counted, now)
-        mark.job_id, mark.job_created_at, mark.counted_at = rows[-1][0], rows[-1][1], now
-        mark.save(update_fields=["job_id", "job_created_at", "counted_at"])
-        return len(counted)
+    mark = _take_mark()
+    if mark is None or UncountedJob.objects.count() >= MOST_OPEN:
+        return None
+    rows = list(
+        Job.objects.filter(pk__gt=mark.job_id).order_by("pk").values_list("pk", "created_at", "workflow_id")[:BATCH]
+    )
+    young = next((place for place, row in enumerate(rows) if row[1] > before), len(rows))
+    rows = rows[:young]
+    if not rows:
+        return None
+    added = Added()
+    for _, created_at, workflow_id in rows:
+        added.see(workflow_id, created_at)
+    counted = _count([row[0] for row in rows], {}, added)
+    _store(added)
+    _note_the_others(mark, rows, counted, now)
+    mark.job_id, mark.job_created_at, mark.counted_at = rows[-1][0], rows[-1][1], now
+    mark.save(update_fields=["job_id", "job_created_at", "counted_at"])
+    return len(counted)
 
 
 def _note_the_others(mark: FigureMark, rows: Sequence[tuple[Any, ...]], counted: set[int], now: datetime) -> None:
@@ -106,26 +106,25 @@ def _note_the_others(mark: FigureMark, rows: Sequence[tuple[Any, ...]], counted:
     )
 
 
-def _sweep(now: datetime) -> int | None:
+def _sweep(now: datetime) -> int:
     """Count those behind the mark that have become final, a part of them at a time."""
-    with transaction.atomic():
-        mark = _take_mark()
-        if mark is None:
-            return None
-        rows = list(UncountedJob.objects.filter(pk__gt=mark.swept_id).order_by("pk")[:WINDOW])
-        there = {row.pk: row for row in rows}
-        final = Job.objects.filter(pk__in=list(there), state__in=FINAL_STATES).order_by("pk")
-        ids = list(final.values_list("pk", flat=True)[:BATCH])
-        added = Added()
-        counted = _count(ids, {pk: (there[pk].was, there[pk].runs) for pk in ids}, added)
-        UncountedJob.objects.filter(pk__in=[*counted, *_settle_gaps(rows, added, now)]).delete()
-        _store(added)
-        all_of_them = len(rows) < WINDOW and len(ids) < BATCH
-        swept = ids[-1] if len(ids) == BATCH else (0 if all_of_them else rows[-1].pk)
-        if counted or swept != mark.swept_id:
-            mark.swept_id, mark.counted_at = swept, now
-            mark.save(update_fields=["swept_id", "counted_at"])
-        return len(counted)
+    mark = _take_mark()
+    if mark is None:
+        return 0
+    rows = list(UncountedJob.objects.filter(pk__gt=mark.swept_id).order_by("pk")[:WINDOW])
+    there = {row.pk: row for row in rows}
+    final = Job.objects.filter(pk__in=list(there), state__in=FINAL_STATES).order_by("pk")
+    ids = list(final.values_list("pk", flat=True)[:BATCH])
+    added = Added()
+    counted = _count(ids, {pk: (there[pk].was, there[pk].runs) for pk in ids}, added)
+    UncountedJob.objects.filter(pk__in=[*counted, *_settle_gaps(rows, added, now)]).delete()
+    _store(added)
+    all_of_them = len(rows) < WINDOW and len(ids) < BATCH
+    swept = ids[-1] if len(ids) == BATCH else (0 if all_of_them else rows[-1].pk)
+    if counted or swept != mark.swept_id:
+        mark.swept_id, mark.counted_at = swept, now
+        mark.save(update_fields=["swept_id", "counted_at"])
+    return len(counted)
 
 
 def _settle_gaps(rows: Sequence[UncountedJob], added: Added, now: datetime) -> list[int]:

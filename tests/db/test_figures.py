@@ -1,12 +1,15 @@
 """The ledger always adds up, and what is counted in the background equals what the rows say."""
 
 import random
+from collections import Counter
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobs.domain.periods import Period
+from jobs.domain.periods import Period, start_of
 from jobs.models import Review, UncountedJob
+from jobs.queries.dashboard import get_throughput
 from jobs.queries.ledger import get_ledgers
 from jobs.services.figures import count_figures
 from tests.factories import NOW
@@ -25,7 +28,7 @@ LATER = NOW + timedelta(days=3)
 ALL = Period("all")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 def test_after_any_history_the_ledger_is_exact_and_the_figures_are_those_of_the_rows(seed: int) -> None:
     lots = random.Random(seed)
     workflow, other = make_counted_workflow(), make_counted_workflow()
@@ -55,3 +58,9 @@ def test_after_any_history_the_ledger_is_exact_and_the_figures_are_those_of_the_
     for each in (workflow, other):
         assert counted_ends(each) == direct_ends(each)
         assert counted_figures(each, 900) == counted_figures(each, 86_400) == direct_figures(each)
+        for zone in (ZoneInfo("UTC"), ZoneInfo("Asia/Kathmandu")):
+            first = start_of((NOW - timedelta(days=1)).date(), zone)
+            bars = get_throughput([each.pk], (first, LATER + timedelta(days=1)), zone)
+            total = sum((bar.numbers for bar in bars), Counter())
+            assert total["in"] == sum(direct_states(each).values())
+            assert total["done"] == direct_states(each).get("SUCCEEDED", 0)

@@ -64,9 +64,10 @@ def listed(client: Client, url: str) -> int:
     return count + (listed(client, f"{url.split('?')[0]}?{unescape(further[1])}") if further else 0)
 
 
-@pytest.mark.parametrize(
-    "query", ["", "?period=7d", "?period=all", "?period=now", "?period=custom&from=2020-01-01&to=2020-01-02"]
-)
+OTHER_PERIODS = ("?period=7d", "?period=all", "?period=now", "?period=custom&from=2020-01-01&to=2020-01-02")
+
+
+@pytest.mark.parametrize("query", ["", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHER_PERIODS)])
 def test_the_ledger_adds_up_and_every_number_leads_to_a_list_of_as_many(
     acme: Cast, bills: Workflow, query: str
 ) -> None:
