@@ -1,5 +1,6 @@
 """A rule as one sentence: when, for whom, if what, it does what."""
 
+import re
 from collections.abc import Iterable
 
 from automations.domain.actions import Action, CancelJob, CreateJobs, Notify, PauseQueue, ResumeQueue, RetryJob
@@ -14,6 +15,7 @@ from automations.domain.triggers import (
     Trigger,
     WebhookTrigger,
 )
+from workflows.domain.expressions.explain import parts_of
 
 _JOB_EVENTS = {
     "job_created": "is created",
@@ -27,6 +29,9 @@ _JOB_EVENTS = {
     "review_decided": "has a review decided",
     "review_escalated": "has a review escalated",
 }
+_ON_PLAN = re.compile(r"""tenant\.plan == ['"]([\w -]+)['"]""")
+_HAVING = re.compile(r"has\(tenant\.attributes\.(\w+)\)")
+_CHANGED = re.compile(r"^[a-z][\w.]*\.(\w+) != last\.\1$")
 _CHANNELS = {"mail": "by mail", "slack": "in Slack", "teams": "in Teams", "webhook": "by webhook"}
 
 
@@ -43,11 +48,32 @@ def sentence(
     """Return the sentence. `zone` is the time zone of a cron rule, `endpoint` the name of a webhook's."""
     parts = [_when(trigger, zone, endpoint)]
     if for_operator:
-        parts.append(f"for each tenant where {tenants.strip()}" if tenants.strip() else "for each tenant")
+        parts.append(_for_whom(tenants))
     if condition.strip():
-        parts.append(f"if {' '.join(condition.split())}")
+        parts.append("if " + " and ".join(_CHANGED.sub(r"\1 changed", part) for part in _joined(condition)))
     does = _listed([_what(action) for action in actions])
     return f"{', '.join(parts)}, {does or 'do nothing'}."
+
+
+def _for_whom(tenants: str) -> str:
+    """Say the usual choices of tenants in words, and others as they are written."""
+    plan, having, others = "", list[str](), list[str]()
+    for part in _joined(tenants):
+        if (found := _ON_PLAN.fullmatch(part)) and not plan:
+            plan = f"{found[1]} "
+        elif found := _HAVING.fullmatch(part):
+            having.append(found[1])
+        else:
+            others.append(part)
+    words = f"for each {plan}tenant"
+    words += f" with {_listed(having)}" if having else ""
+    return words + (f" where {' and '.join(others)}" if others else "")
+
+
+def _joined(condition: str) -> list[str]:
+    """Return the parts that `and` joins; a condition with an `or` is one part."""
+    text = " ".join(condition.split())
+    return parts_of(text) if "||" not in text else [text]
 
 
 def _when(trigger: Trigger | None, zone: str, endpoint: str) -> str:

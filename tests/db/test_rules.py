@@ -124,8 +124,7 @@ def test_every_day_at_7_each_pro_tenant_whose_usage_changed_gets_its_billing_job
         [{"part": "tenant.attributes.usage != last.usage", "value": False}],
     )
     assert sentence_of(rule) == (
-        "Every day at 07:00 UTC, for each tenant where tenant.plan == 'pro', "
-        "if tenant.attributes.usage != last.usage, create recalculate-billing."
+        "Every day at 07:00 UTC, for each pro tenant, if usage changed, create recalculate-billing."
     )
 
 

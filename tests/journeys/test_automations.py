@@ -54,7 +54,10 @@ def test_the_sample_recalculates_the_bill_of_each_pro_tenant_whose_usage_changed
         run("workflow", "import", str(SAMPLES / "recalculate-billing.yaml"), "--tenant", tenant.slug, "--publish")
     with time_machine.travel(datetime(2026, 3, 2, 12, 0, tzinfo=UTC), tick=False):
         said = run("rule", "import", str(SAMPLES / "recalculate-billing.rule.yaml"))
-    assert said.startswith("Created “Recalculate billing”: Every day at 07:00 UTC, for each tenant where tenant.plan")
+    assert said == (
+        "Created “Recalculate billing”: Every day at 07:00 UTC, for each pro tenant with usage, if usage changed, "
+        "create recalculate-billing.\n"
+    )
     assert run("rule", "try", "Recalculate billing").splitlines() == [
         "acme: would create jobs recalculate-billing",
         "globex: would create jobs recalculate-billing",
