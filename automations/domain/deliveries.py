@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from automations.domain.signatures import Scheme, signed_time
+from automations.domain.signatures import PLAIN, Plain, signed_time
+from automations.domain.states import Scheme
 from taskflow.lib.strictjson import BadJSON, parse_json
 
 LONGEST_ID = 200
@@ -35,15 +36,18 @@ class Delivery:
     challenge: str = ""
 
 
-def read_delivery(scheme: Scheme, *, headers: Mapping[str, str], body: bytes, content_type: str) -> Delivery:
+def read_delivery(
+    scheme: Scheme, *, headers: Mapping[str, str], body: bytes, content_type: str, plain: Plain = PLAIN
+) -> Delivery:
     """Return what a verified request says. Raises BadBody."""
     payload = read_payload(body, content_type)
     sent = {name.lower(): value for name, value in headers.items()}
     challenge = ""
     if scheme is Scheme.SLACK and isinstance(payload, dict) and payload.get("type") == "url_verification":
         challenge = str(payload.get("challenge", ""))[:200]
-    event = _short(_event(scheme, sent, payload), LONGEST_EVENT)
-    return Delivery(delivery_id(scheme, headers=headers, body=body, payload=payload), event, payload, challenge)
+    event = _short(_event(scheme, sent, payload, plain), LONGEST_EVENT)
+    identity = delivery_id(scheme, headers=headers, body=body, payload=payload, plain=plain)
+    return Delivery(identity, event, payload, challenge)
 
 
 def read_payload(body: bytes, content_type: str) -> Any:
@@ -63,10 +67,12 @@ def read_payload(body: bytes, content_type: str) -> Any:
     return _json(fields["payload"].encode()) if set(fields) == {"payload"} else fields
 
 
-def delivery_id(scheme: Scheme, *, headers: Mapping[str, str], body: bytes, payload: Any = None) -> str:
+def delivery_id(
+    scheme: Scheme, *, headers: Mapping[str, str], body: bytes, payload: Any = None, plain: Plain = PLAIN
+) -> str:
     """Return what tells this delivery from others: the sender's id, else the SHA-256 of timestamp and body."""
     sent = {name.lower(): value for name, value in headers.items()}
-    found = _sent_id(scheme, sent, payload if isinstance(payload, dict) else {})
+    found = _sent_id(scheme, sent, payload if isinstance(payload, dict) else {}, plain)
     if not found:
         return hashlib.sha256(signed_time(scheme, headers).encode("utf-8", "replace") + b"." + body).hexdigest()
     if len(found) <= LONGEST_ID and _PRINTABLE.fullmatch(found):
@@ -74,7 +80,7 @@ def delivery_id(scheme: Scheme, *, headers: Mapping[str, str], body: bytes, payl
     return hashlib.sha256(found.encode("utf-8", "replace")).hexdigest()
 
 
-def _sent_id(scheme: Scheme, sent: Mapping[str, str], payload: Mapping[str, Any]) -> str:
+def _sent_id(scheme: Scheme, sent: Mapping[str, str], payload: Mapping[str, Any], plain: Plain) -> str:
     match scheme:
         case Scheme.STANDARD:
             return sent.get("webhook-id") or sent.get("svix-id", "")
@@ -85,10 +91,10 @@ def _sent_id(scheme: Scheme, sent: Mapping[str, str], payload: Mapping[str, Any]
         case Scheme.SLACK:
             return _text(payload.get("event_id"))
         case _:
-            return _first(sent, ID_HEADERS)
+            return _first(sent, (plain.id_header.lower(), *ID_HEADERS))
 
 
-def _event(scheme: Scheme, sent: Mapping[str, str], payload: Any) -> str:
+def _event(scheme: Scheme, sent: Mapping[str, str], payload: Any, plain: Plain) -> str:
     fields = payload if isinstance(payload, dict) else {}
     if scheme is Scheme.GITHUB:
         return sent.get("x-github-event", "")
@@ -99,7 +105,8 @@ def _event(scheme: Scheme, sent: Mapping[str, str], payload: Any) -> str:
         )
     if scheme in {Scheme.STANDARD, Scheme.STRIPE}:
         return _text(fields.get("type"))
-    return _first(sent, EVENT_HEADERS) or next((_text(fields[n]) for n in EVENT_FIELDS if _text(fields.get(n))), "")
+    told = _first(sent, (plain.event_header.lower(), *EVENT_HEADERS))
+    return told or next((_text(fields[name]) for name in EVENT_FIELDS if _text(fields.get(name))), "")
 
 
 def _first(sent: Mapping[str, str], names: tuple[str, ...]) -> str:

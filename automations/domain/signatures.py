@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from automations.domain.states import Scheme
 from taskflow.lib import webhooks
 
 TOLERANCE = timedelta(minutes=5)
@@ -23,19 +24,28 @@ _SECONDS = re.compile(r"[0-9]{1,11}")
 _SECRET = re.compile(r"[!-~][ -~]{14,198}[!-~]")
 
 
-class Scheme(StrEnum):
-    """How a sender proves who it is."""
+class Proof(StrEnum):
+    """What a plain sender sends: a signature (HMAC-SHA256 of the body, hexadecimal or base64), or the secret itself."""
 
-    STANDARD = "standard"
-    GITHUB = "github"
-    STRIPE = "stripe"
-    SLACK = "slack"
-    HMAC = "hmac"
-    TOKEN = "token"  # noqa: S105 - the name of a scheme
+    SIGNATURE = "signature"
+    TOKEN = "token"  # noqa: S105 - the name of a proof
 
 
-#: The header that holds the proof where the owner chose none.
-USUAL_HEADERS = {Scheme.HMAC: "X-Signature", Scheme.TOKEN: "Authorization"}
+#: The header that holds the proof of a plain sender, where the owner chose none.
+USUAL_HEADERS = {Proof.SIGNATURE: "X-Signature", Proof.TOKEN: "Authorization"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """How a sender without a scheme of its own does it. Headers that are empty are the usual ones."""
+
+    proof: Proof = Proof.SIGNATURE
+    header: str = ""
+    id_header: str = ""
+    event_header: str = ""
+
+
+PLAIN = Plain()
 
 
 class Cause(StrEnum):
@@ -75,19 +85,19 @@ def verify(
     secrets: Sequence[str],
     now: datetime,
     tolerance: timedelta = TOLERANCE,
-    header: str = "",
+    plain: Plain = PLAIN,
 ) -> int:
     """Return which of `secrets` the request was signed with, by its place. Raises SignatureRefused.
 
-    `header` holds the proof for the schemes HMAC and TOKEN; without one, it is the usual one of the scheme.
+    `plain` says how it is done where `scheme` is PLAIN.
     """
     sent = {name.lower(): value for name, value in headers.items()}
-    claim = _CLAIMS[scheme](sent, body, header or USUAL_HEADERS.get(scheme, ""))
+    claim = _CLAIMS[scheme](sent, body, plain)
     if claim.signed_at is not None:
         check_time(claim.signed_at, now=now, tolerance=tolerance)
     right = [_any_equal(claim.given, claim.expected(secret)) for secret in secrets]
     if not any(right):
-        raise SignatureRefused(Cause.WRONG, _WRONG[scheme])
+        raise SignatureRefused(Cause.WRONG, _TOKEN if plain.proof is Proof.TOKEN else _UNFIT)
     return right.index(True)
 
 
@@ -162,7 +172,7 @@ def _standard_header(sent: Mapping[str, str], part: str) -> tuple[str, str]:
     return name, sent.get(name, "").strip()
 
 
-def _standard(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
+def _standard(sent: Mapping[str, str], body: bytes, plain: Plain) -> Claim:
     names = {part: _standard_header(sent, part)[0] for part in ("id", "timestamp", "signature")}
     message_id, timestamp, signatures = (_need(sent, name) for name in names.values())
 
@@ -176,7 +186,7 @@ def _standard(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
     return Claim(tuple(signatures.split(" ")), expected, timestamp)
 
 
-def _github(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
+def _github(sent: Mapping[str, str], body: bytes, plain: Plain) -> Claim:
     return Claim((_need(sent, "X-Hub-Signature-256"),), _hex_of(body, prefix="sha256="))
 
 
@@ -185,7 +195,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return [(name.strip(), value) for name, _, value in (part.partition("=") for part in text.split(","))]
 
 
-def _stripe(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
+def _stripe(sent: Mapping[str, str], body: bytes, plain: Plain) -> Claim:
     pairs = _pairs(_need(sent, "Stripe-Signature"))
     times = [value for name, value in pairs if name == "t"]
     signatures = tuple(value for name, value in pairs if name == "v1")
@@ -194,39 +204,40 @@ def _stripe(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
     return Claim(signatures, _hex_of(times[0].encode("utf-8", "replace"), b".", body), times[0])
 
 
-def _slack(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
+def _slack(sent: Mapping[str, str], body: bytes, plain: Plain) -> Claim:
     time, given = _need(sent, "X-Slack-Request-Timestamp"), _need(sent, "X-Slack-Signature")
     signed = (b"v0:", time.encode("utf-8", "replace"), b":", body)
     return Claim((given,), _hex_of(*signed, prefix="v0="), time)
 
 
-def _hmac(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
+def _plain(sent: Mapping[str, str], body: bytes, plain: Plain) -> Claim:
+    value = _need(sent, plain.header or USUAL_HEADERS[plain.proof])
+    if plain.proof is Proof.TOKEN:
+        # Hashed on both sides, so that not even its length shows in the time the comparison takes.
+        return Claim((_sha256(_without_bearer(value)),), lambda secret: (_sha256(secret),))
+
     def expected(secret: str) -> tuple[str, ...]:
         digest = hmac.digest(secret.encode(), body, hashlib.sha256)
         return digest.hex(), digest.hex().upper(), base64.b64encode(digest).decode()
 
-    return Claim((_need(sent, header).removeprefix("sha256="),), expected)
+    return Claim((value.removeprefix("sha256="),), expected)
 
 
-def _token(sent: Mapping[str, str], body: bytes, header: str) -> Claim:
-    value = _need(sent, header)
+def _without_bearer(value: str) -> str:
     scheme, _, rest = value.partition(" ")
-    token = rest.strip() if scheme.lower() == "bearer" and rest else value
-    # Hashed on both sides, so that not even its length shows in the time the comparison takes.
-    return Claim((_sha256(token),), lambda secret: (_sha256(secret),))
+    return rest.strip() if scheme.lower() == "bearer" and rest else value
 
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-_CLAIMS: dict[Scheme, Callable[[Mapping[str, str], bytes, str], Claim]] = {
+_CLAIMS: dict[Scheme, Callable[[Mapping[str, str], bytes, Plain], Claim]] = {
     Scheme.STANDARD: _standard,
     Scheme.GITHUB: _github,
     Scheme.STRIPE: _stripe,
     Scheme.SLACK: _slack,
-    Scheme.HMAC: _hmac,
-    Scheme.TOKEN: _token,
+    Scheme.PLAIN: _plain,
 }
 _UNFIT = "The signature does not fit the body and any secret of the endpoint."
-_WRONG = dict.fromkeys(Scheme, _UNFIT) | {Scheme.TOKEN: "The token is none of the endpoint's secrets."}
+_TOKEN = "The token is none of the endpoint's secrets."  # noqa: S105 - words for the owner

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from automations.domain.deliveries import BadBody, delivery_id, read_delivery, read_payload
-from automations.domain.signatures import Scheme
+from automations.domain.signatures import Plain
+from automations.domain.states import Scheme
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -25,13 +26,20 @@ def read(scheme: Scheme, headers=None, body=None, content_type=JSON, raw=b""):
         (Scheme.GITHUB, {"X-GitHub-Delivery": "d1", "X-GitHub-Event": "push"}, {"type": "x"}, "d1", "push"),
         (Scheme.STRIPE, {"X-Delivery-Id": "other"}, {"id": "evt_1", "type": "charge.ok"}, "evt_1", "charge.ok"),
         (Scheme.SLACK, {}, {"event_id": "Ev1", "type": "x", "event": {"type": "message"}}, "Ev1", "message"),
-        (Scheme.HMAC, {"X-Delivery-Id": "7", "X-Event-Type": "sale"}, {"type": "x"}, "7", "sale"),
-        (Scheme.TOKEN, {"Idempotency-Key": "8"}, {"event": "sale"}, "8", "sale"),
+        (Scheme.PLAIN, {"X-Delivery-Id": "7", "X-Event-Type": "sale"}, {"type": "x"}, "7", "sale"),
+        (Scheme.PLAIN, {"Idempotency-Key": "8"}, {"event": "sale"}, "8", "sale"),
     ],
 )  # fmt: skip
 def test_each_scheme_has_its_place_for_id_and_event(scheme, headers, body, identity, event):
     found = read(scheme, headers, body)
     assert (found.external_id, found.event, found.payload) == (identity, event, body)
+
+
+def test_a_plain_sender_may_have_headers_of_its_own_for_id_and_event():
+    plain = Plain(id_header="X-Shop-Id", event_header="X-Shop-Topic")
+    headers = {"X-Shop-Id": "5", "X-Shop-Topic": "orders/paid", "X-Delivery-Id": "other"}
+    found = read_delivery(Scheme.PLAIN, headers=headers, body=b"{}", content_type=JSON, plain=plain)
+    assert (found.external_id, found.event) == ("5", "orders/paid")
 
 
 def test_without_an_id_the_body_and_its_signed_time_are_one():
