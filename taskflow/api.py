@@ -7,6 +7,7 @@ urlpatterns = [
     path("v1/", include("jobs.api.urls")),
     path("v1/", include("workflows.api")),
     path("v1/", include("tenants.api.urls")),
+    path("v1/", include("automations.api.urls")),
     path("v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
 ]

@@ -152,8 +152,8 @@ def chosen_stream(program: str) -> str:
     return "ext://sys.stderr" if program.endswith("manage.py") else "ext://sys.stdout"
 
 
-#: Below this, an address is its own key.
-_KEYED = "/api/v1/inbound-mail/"
+#: Below these, an address is its own key.
+_KEYED = ("/api/v1/inbound-mail/", "/api/v1/events/webhook/")
 
 
 class RequestLog(RequestMiddleware):
@@ -178,8 +178,8 @@ class RequestLog(RequestMiddleware):
     @staticmethod
     def format_request(request: HttpRequest) -> str:
         """Return method and path; a query may hold what somebody searched for, and some paths end in a key."""
-        path = request.path if not request.path.startswith(_KEYED) else f"{_KEYED}…"
-        return f"{request.method} {path}"
+        keyed = next((beginning for beginning in _KEYED if request.path.startswith(beginning)), None)
+        return f"{request.method} {request.path if keyed is None else f'{keyed}…'}"
 
     @staticmethod
     def bind_user_id(request: HttpRequest) -> None:

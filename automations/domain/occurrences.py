@@ -32,6 +32,11 @@ def of_delivery(uid: UUID) -> str:
     return f"{TriggerKind.WEBHOOK}:{uid}"
 
 
+def of_replay(uid: UUID, number: int) -> str:
+    """Name a delivery that somebody had told again; `number` is the replay's own."""
+    return f"{of_delivery(uid)}:replay:{number}"
+
+
 def of_crossing(episode: int, *, raised: bool) -> str:
     """Name a measure's crossing of its threshold, or its way back."""
     return f"{TriggerKind.MEASURE}:{episode}:{'raised' if raised else 'resolved'}"

@@ -1,5 +1,6 @@
 """The rows of automations: rules, what sets them going, and what they did."""
 
+from automations.models.doors import WebhookRefusal, WebhookReplay
 from automations.models.events import AutomationEvent, AutomationTick, JobEventCursor
 from automations.models.firings import Firing, JobLink, Notice
 from automations.models.rules import AutomationRule, RuleMemory
@@ -16,4 +17,6 @@ __all__ = [
     "RuleMemory",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookRefusal",
+    "WebhookReplay",
 ]

@@ -26,12 +26,24 @@ def _fire_for_delivery(delivery_id: int) -> int:
     row = WebhookDelivery.objects.select_related("endpoint").filter(pk=delivery_id).first()
     if row is None or row.state != DeliveryState.RECEIVED:
         return 0
-    rules = [
-        rule
-        for rule in listening(TriggerKind.WEBHOOK, row.tenant_id, str(row.endpoint.uid))
-        if _takes(rule, row.event_type)
-    ]
-    event = {
+    rules, event = rules_of_delivery(row), event_of_delivery(row)
+    occurrence = occurrences.of_delivery(row.uid)
+    make_firings([new_firing(rule, row.tenant_id, occurrence, row.received_at, event, delivery=row) for rule in rules])
+    WebhookDelivery.objects.filter(pk=row.pk, state=DeliveryState.RECEIVED.value).update(
+        state=DeliveryState.FIRED.value, reason=f"{len(rules)} rules" if rules else "no rule listens"
+    )
+    return len(rules)
+
+
+def rules_of_delivery(row: WebhookDelivery) -> list[AutomationRule]:
+    """Return the rules that a delivery, with its endpoint, concerns now."""
+    listen = listening(TriggerKind.WEBHOOK, row.tenant_id, str(row.endpoint.uid))
+    return [rule for rule in listen if _takes(rule, row.event_type)]
+
+
+def event_of_delivery(row: WebhookDelivery) -> dict[str, Any]:
+    """Return what a rule sees of a delivery."""
+    return {
         "kind": TriggerKind.WEBHOOK.value,
         "name": row.event_type,
         "endpoint": row.endpoint.name,
@@ -40,12 +52,6 @@ def _fire_for_delivery(delivery_id: int) -> int:
         "at": row.received_at.isoformat(),
         "payload": row.payload,
     }
-    occurrence = occurrences.of_delivery(row.uid)
-    make_firings([new_firing(rule, row.tenant_id, occurrence, row.received_at, event, delivery=row) for rule in rules])
-    WebhookDelivery.objects.filter(pk=row.pk, state=DeliveryState.RECEIVED.value).update(
-        state=DeliveryState.FIRED.value, reason=f"{len(rules)} rules" if rules else "no rule listens"
-    )
-    return len(rules)
 
 
 def _takes(rule: AutomationRule, event_type: str) -> bool:

@@ -1,5 +1,6 @@
 import pytest
 
+from automations.services import receiving
 from jobs.models import Queue
 from taskflow.lib import throttling
 from tests.factories import Cast, make_queue, make_workflow
@@ -9,8 +10,9 @@ from workflows.models import Workflow
 
 @pytest.fixture(autouse=True)
 def _forget_the_counts() -> None:
-    """A rolled-back test gives the ids of its keys to the next one."""
+    """A rolled-back test gives the ids of its keys and endpoints to the next one."""
     throttling.forget()
+    receiving.tally.forget()
 
 
 @pytest.fixture
