@@ -24,7 +24,7 @@ def config_problems(scheme: Scheme, config: Mapping[str, Any]) -> list[Problem]:
         return [("config", f"The scheme '{scheme}' has nothing to choose.")] if config else []
     known = {"proof", *HEADER_NAMES}
     found = [(f"config.{name}", "There is no such choice.") for name in config if name not in known]
-    if config.get("proof", Proof.SIGNATURE) not in set(Proof):
+    if config.get("proof", Proof.SIGNATURE) not in list(Proof):
         found.append(("config.proof", f"Must be one of {', '.join(Proof)}."))
     for name in HEADER_NAMES:
         value = config.get(name, "")

@@ -24,6 +24,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
+from automations.models import WebhookDelivery
 from jobs.domain.job_filter import JobFilter
 from jobs.domain.states import State
 from jobs.models import (
@@ -75,6 +76,8 @@ from tests.factories import (
     make_user,
     make_workflow,
 )
+from tests.journeys.automation_belongings import WEBHOOK, Automations, furnish_automations
+from tests.webhooks import signed
 from workflows.models import DraftChange, Release, Sample, Workflow
 
 #: Stands in everything that belongs to the other tenant: its slug, its people, names, labels, payloads, errors.
@@ -130,6 +133,8 @@ TENANT_PATHS = {
     "automations.RuleMemory": "tenant",
     "automations.WebhookEndpoint": "tenant",
     "automations.WebhookDelivery": "tenant",
+    "automations.WebhookRefusal": "endpoint__tenant",
+    "automations.WebhookReplay": "delivery__tenant",
     "automations.AutomationEvent": "tenant",
     "automations.Firing": "tenant",
     "automations.JobLink": "firing__tenant",
@@ -172,8 +177,8 @@ UID_ROUTES = {
     "api/v1/imports/": "jobs.ListImport",
     "api/v1/exports/": "jobs.JobExport",
 }
-#: Its address is a key of its own: who has it may write there, and only there.
-KEYED = "api/v1/inbound-mail/<str:key>"
+#: Their addresses are keys of their own: who has one may write there, and only there.
+KEYED = {"api/v1/inbound-mail/<str:key>", WEBHOOK}
 #: Routes written as regular expressions, with what to put there.
 PATTERNS = {r"admin/^(?P<app_label>": ("admin/jobs/", "admin/tenants/"), r"admin/(?P<url>": ("admin/nonsense",)}
 
@@ -194,6 +199,7 @@ class Belongings:
     sample: Sample
     views: list[str]
     report: str
+    automations: Automations
 
 
 @dataclass(frozen=True)
@@ -299,8 +305,9 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     ReportDelivery.objects.create(subscription=report, due_at=NOW, state="failed", detail=slug, ended_at=NOW)
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
+    automations = furnish_automations(cast.tenant, slug, job)
     uids = [str(view.uid) for view in views]
-    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample, uids, str(report.uid))
+    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample, uids, str(report.uid), automations)
 
 
 def furnish_view(job: Job, slug: str, cast: Cast, *, shared: bool) -> SavedView:
@@ -364,18 +371,20 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
     if route.text.startswith("admin/r/"):
         content_type = str(ContentType.objects.get_for_model(Job).pk)
         return [{"content_type_id": content_type, "object_id": value} for value in of.ids["jobs.Job"]]
+    if (values := of.automations.values(route.text)) is not None:
+        return values
     match route.parameters:
         case ["object_id"] | ["id"] if route.model in of.ids:
             return [{route.parameters[0]: value} for value in of.ids[route.model]]
         case ["object_id", "file"] if route.model == "jobs.Job":
             return [{"object_id": str(of.job.uid), "file": str(of.file.uid)}]
-        case ["uid", "file"] if route.text.startswith("api/v1/jobs/"):
+        case ["uid", "file"] | ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
-        case ["uid"] if route.text.startswith(("api/v1/jobs/", "admin/reports/")):
-            return [{"uid": of.report if route.text.startswith("admin/") else str(of.job.uid)}]
+        case ["uid"] if route.text.startswith("admin/reports/"):
+            return [{"uid": of.report}]
         case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
-        case ["key"] if route.text == KEYED:
+        case ["key"] if route.text in KEYED:
             return [{"key": of.mailbox_key}]
         case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (
             not more or "/test" in route.text or more in (["number"], ["view"])
@@ -590,7 +599,7 @@ def ask(client: Client, method: str, address: str, key: str, body: Any = None) -
 def test_over_the_api_what_is_theirs_does_not_exist(mine: Belongings, theirs: Belongings, client: Client) -> None:
     before, problems, tried = state_of(theirs), [], 0
     for route in all_routes():
-        if not route.text.startswith("api/") or addresses(route) is not None or route.text == KEYED:
+        if not route.text.startswith("api/") or addresses(route) is not None or route.text in KEYED:
             continue
         for values in values_for(route, theirs):
             answers = {method: ask(client, method, route.fill(values), mine.key) for method in METHODS}
@@ -608,7 +617,9 @@ def test_over_the_api_what_is_mine_exists(mine: Belongings, client: Client) -> N
         if route.text.startswith("api/") and addresses(route) is None:
             for values in values_for(route, mine):
                 statuses = {ask(client, method, route.fill(values), mine.key).status_code for method in METHODS}
-                assert statuses & {200, 201, 202, 204, 400, 409}, route.text
+                # Where a signature is asked for, its lack is told only of an address that there is.
+                found = {200, 201, 202, 204, 400, 409} | ({401} if route.text == WEBHOOK else set())
+                assert statuses & found, route.text
 
 
 def test_a_mailboxes_key_lets_mail_in_to_its_own_tenant_alone(
@@ -620,6 +631,18 @@ def test_a_mailboxes_key_lets_mail_in_to_its_own_tenant_alone(
     )
     assert answer.status_code == 201
     assert Job.objects.filter(tenant=theirs.cast.tenant).count() == jobs + 1
+    assert state_of(mine) == before
+
+
+def test_an_endpoints_key_lets_webhooks_in_to_its_own_tenant_alone(
+    mine: Belongings, theirs: Belongings, client: Client
+) -> None:
+    before, body = state_of(mine), b'{"text": "x"}'
+    for secret, status in ((mine.automations.webhook.secret, 401), (theirs.automations.webhook.secret, 202)):
+        headers = signed("github", body, secret=secret, now=utcnow())
+        path = f"/api/v1/events/webhook/{theirs.automations.webhook.key}"
+        assert client.post(path, body, content_type="application/json", headers=headers).status_code == status
+    assert WebhookDelivery.objects.filter(tenant=theirs.cast.tenant).count() == 2
     assert state_of(mine) == before
 
 

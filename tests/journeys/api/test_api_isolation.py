@@ -43,6 +43,7 @@ def theirs(globex: Cast) -> Job:
 def filled(route: str, theirs: Job) -> str:
     uid = theirs.reviews.get().uid if route.startswith("reviews/") else theirs.uid
     values = {"uid": str(uid), "slug": theirs.workflow.slug, "file": str(theirs.uid), "key": "nonsense", "number": "1"}
+    values |= dict.fromkeys(("delivery", "firing"), str(theirs.uid))
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], route)
 
 
