@@ -11,7 +11,8 @@ def web() -> list[str]:
     """Return the command of the web server; HOST and PORT say where it listens."""
     address = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
     return [
-        sys.executable, "-m", "gunicorn", "taskflow.wsgi", "--bind", address, "--worker-class", "gthread",
+        sys.executable, "-m", "gunicorn", "taskflow.wsgi", "--bind", address,
+        "--worker-class", "taskflow.webworker.PatientWorker",
         "--workers", str(settings.WEB_PROCESSES), "--threads", str(settings.WEB_THREADS),
         "--graceful-timeout", GRACEFUL_SECONDS, "--log-level", "warning",
     ]  # fmt: skip

@@ -29,7 +29,7 @@ def port(process_env: dict[str, str]) -> Iterator[int]:
         "--bind",
         f"127.0.0.1:{port}",
         "--worker-class",
-        "gthread",
+        "taskflow.webworker.PatientWorker",
         "--threads",
         "2",
     ]
