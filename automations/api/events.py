@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from automations.domain.triggers import NAME
-from automations.services.telling import tell_event
+from automations.services.events import tell_event
 from jobs.api.bodies import check_size
 from jobs.api.views import actor_of, tenant_id_of
 from taskflow.lib.bodies import Body, read_body
@@ -63,7 +63,7 @@ class EventsView(APIView):
             faults.append(("id", "Must be printable ASCII, no blank at either end."))
         if faults:
             raise invalid(faults)
-        row, new = tell_event(
+        row, new, _listening = tell_event(
             tenant_id=tenant_id_of(request),
             name=body.name,
             payload=body.payload,

@@ -28,9 +28,6 @@ from taskflow.lib.db import in_transaction
 from taskflow.lib.sealing import CannotOpen
 from taskflow.lib.telemetry import emit
 
-KEEP_DELIVERIES = timedelta(days=30)
-PRUNE_AT_ONCE = 1000
-
 
 class Trouble(StrEnum):
     """Why an address refuses what is no matter of a signature."""
@@ -155,13 +152,6 @@ def replay_delivery(*, delivery: WebhookDelivery, by: str, now: datetime) -> Web
         return replay
 
     return in_transaction(work)
-
-
-def prune_deliveries(*, now: datetime, keep: timedelta = KEEP_DELIVERIES) -> int:
-    """Forget what came in longer than `keep` ago; returns how many. What still waits for its firings stays."""
-    old = WebhookDelivery.objects.filter(received_at__lt=now - keep).exclude(state=DeliveryState.RECEIVED.value)
-    ids = list(old.order_by("received_at").values_list("pk", flat=True)[:PRUNE_AT_ONCE])
-    return WebhookDelivery.objects.filter(pk__in=ids).delete()[0]
 
 
 class _Tally:

@@ -12,7 +12,6 @@ from django.test import Client
 
 from automations.models import AutomationRule, Firing, WebhookDelivery, WebhookEndpoint, WebhookRefusal
 from automations.services.endpoints import Issued, create_endpoint
-from automations.services.receiving import prune_deliveries
 from jobs.models import Job
 from taskflow.lib.clock import utcnow
 from taskflow.logs import make_formatter
@@ -240,14 +239,3 @@ def test_the_address_takes_posts_alone(acme: Cast) -> None:
     _, key, _ = make_endpoint(acme)
     for method in ("get", "put", "delete", "patch"):
         assert getattr(Client(), method)(f"/api/v1/events/webhook/{key}").status_code == 405
-
-
-def test_old_deliveries_are_forgotten_but_for_those_that_wait(acme: Cast) -> None:
-    _, key, _ = make_endpoint(acme)
-    for name in ("old", "waits", "new"):
-        send(key, sign={"name": name})
-    rows = WebhookDelivery.objects.exclude(delivery_id="new")
-    rows.update(received_at=utcnow() - timedelta(days=31))
-    rows.filter(delivery_id="waits").update(state="received")
-    prune_deliveries(now=utcnow())
-    assert sorted(WebhookDelivery.objects.values_list("delivery_id", flat=True)) == ["new", "waits"]
