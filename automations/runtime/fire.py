@@ -10,6 +10,7 @@ from automations.models import Firing
 from automations.runtime.sending import send_notices
 from automations.services.firings import carry_out, claim_firings, record_failure
 from automations.services.hints import heard, hint
+from automations.services.occurrences import fire_received
 from taskflow.lib.clock import utcnow
 from taskflow.lib.db import is_away
 from taskflow.lib.telemetry import emit, span
@@ -28,6 +29,7 @@ def fire(*, seconds: float = SLICE_SECONDS) -> int:
     count = 0
     with span("automations.fire") as fields:
         while time.monotonic() < end:
+            told = fire_received()
             taken = claim_firings(now=utcnow(), limit=CHUNK)
             if len(taken) == CHUNK:
                 # There may be more than one worker can do: another joins in.
@@ -35,7 +37,7 @@ def fire(*, seconds: float = SLICE_SECONDS) -> int:
             for firing in taken:
                 work_on(firing, now=utcnow())
             count += len(taken)
-            if not send_notices(now=utcnow()) and not taken:
+            if not send_notices(now=utcnow()) and not taken and not told:
                 break
         else:
             hint()

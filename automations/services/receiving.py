@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from automations.domain import occurrences
@@ -17,9 +17,9 @@ from automations.domain.signatures import verify
 from automations.domain.states import DeliveryState, Scheme
 from automations.models import WebhookDelivery, WebhookEndpoint, WebhookRefusal, WebhookReplay
 from automations.services.endpoints import secrets_in_force
+from automations.services.hints import hint_on_commit
 from automations.services.occurrences import (
     event_of_delivery,
-    fire_for_delivery,
     make_firings,
     new_firing,
     rules_of_delivery,
@@ -81,7 +81,7 @@ def prove(endpoint: WebhookEndpoint, sent: Sent, *, now: datetime) -> None:
 
 
 def receive(endpoint: WebhookEndpoint, sent: Sent, *, now: datetime) -> Receipt:
-    """Store a proved request and make the firings of the rules that listen, in one transaction.
+    """Store a proved request, and tell a worker that it is there: the rules are told of it in the background.
 
     What came before is not stored again: the receipt is that of the first. A body that cannot be read is kept as
     REFUSED, with the reason, and never fires.
@@ -111,23 +111,23 @@ def receive(endpoint: WebhookEndpoint, sent: Sent, *, now: datetime) -> Receipt:
 
 
 def _store(row: WebhookDelivery) -> Receipt:
-    before = WebhookDelivery.objects.filter(endpoint_id=row.endpoint_id, delivery_id=row.delivery_id)
-    if (first := before.first()) is not None:
-        return Receipt(first)
+    # Inside a transaction of somebody else's, a repetition must not spoil it.
+    savepoint = connection.in_atomic_block
 
     def work() -> None:
         row.pk = None
-        row.save(force_insert=True)
-        if row.state == DeliveryState.RECEIVED:
-            fire_for_delivery(row.pk)
+        with transaction.atomic(savepoint=savepoint):
+            row.save(force_insert=True)
 
     try:
         in_transaction(work)
     except IntegrityError:
-        # Two of the same came at once.
-        if (first := before.first()) is None:
+        rows = WebhookDelivery.objects.filter(endpoint_id=row.endpoint_id, delivery_id=row.delivery_id)
+        if (first := rows.first()) is None:
             raise
         return Receipt(first)
+    if row.state == DeliveryState.RECEIVED:
+        hint_on_commit()
     return Receipt(row, new=True)
 
 

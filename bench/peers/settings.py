@@ -27,7 +27,7 @@ DATABASES = {
     }
 }
 LOGGING_CONFIG = None
-ROOT_URLCONF = "bench.peers.django_view"
+ROOT_URLCONF = os.environ.get("PEER_URLS", "bench.peers.django_view")
 ALLOWED_HOSTS = ["127.0.0.1"]
 SILENCED_SYSTEM_CHECKS = ["models.W036"]
 Q_CLUSTER = {

@@ -17,6 +17,7 @@ import pytest
 
 from automations.models import AutomationRule, Firing, WebhookDelivery
 from automations.services.endpoints import create_endpoint, update_endpoint
+from automations.services.occurrences import fire_received
 from jobs.models import Job
 from taskflow.lib.clock import utcnow
 from tests.factories import make_queue, make_tenant
@@ -103,6 +104,8 @@ def address(transactional_db: None) -> Address:
 
 
 def made() -> tuple[int, int]:
+    while fire_received():
+        pass
     assert not Job.objects.exists()
     return WebhookDelivery.objects.count(), Firing.objects.count()
 

@@ -10,6 +10,7 @@ import time_machine
 from django.test import Client
 
 from automations.models import AutomationRule, Firing, WebhookDelivery, WebhookEndpoint, WebhookReplay
+from automations.services.occurrences import fire_received
 from taskflow.lib.clock import utcnow
 from tenants.domain.roles import Scope
 from tests.factories import NOW, Cast
@@ -145,6 +146,7 @@ def test_what_came_in_can_be_read_and_told_again(api: Api, acme: Cast) -> None:
     )  # fmt: skip
     for name in ("a", "b", "c"):
         assert send(made["url"], made["secret"], name=name) == 202
+    fire_received()
     path = f"webhook-endpoints/{made['id']}/deliveries"
     page = read(api.get(path, {"page_size": 2, "state": "fired"}))
     assert [row["delivery_id"] for row in page["results"]] == ["c", "b"]

@@ -12,6 +12,7 @@ from django.test import Client
 
 from automations.models import AutomationRule, Firing, WebhookDelivery, WebhookEndpoint, WebhookRefusal
 from automations.services.endpoints import Issued, create_endpoint
+from automations.services.occurrences import fire_received
 from jobs.models import Job
 from taskflow.lib.clock import utcnow
 from taskflow.logs import make_formatter
@@ -77,6 +78,7 @@ def test_what_is_proved_is_stored_and_makes_one_firing_of_each_rule_that_listens
     make_rule(endpoint, enabled=False)
     make_rule(make_endpoint(acme).endpoint)
     answer = read(send(key, scheme), 202)
+    fire_received()
     row = WebhookDelivery.objects.get()
     assert answer == {"id": str(row.uid), "delivery_id": row.delivery_id, "event": row.event_type}
     assert (row.payload, json.loads(bytes(row.body)), row.state) == (BODY, BODY, "fired")
@@ -95,6 +97,8 @@ def test_the_same_delivery_again_gets_the_first_answer_and_makes_nothing_twice(s
     first, again = send(key, scheme, now=now), send(key, scheme, now=now)
     assert (first.status_code, again.status_code) == (202, 200)
     assert first.json() == again.json()
+    for _worker in range(2):
+        fire_received()
     assert (WebhookDelivery.objects.count(), Firing.objects.count()) == (1, 1)
 
 
@@ -129,6 +133,7 @@ def test_what_is_not_right_is_refused_and_makes_nothing(
     make_rule(endpoint)
     problem = read(send(key, scheme, **change), status)
     assert said in problem["detail"]
+    fire_received()
     assert not Firing.objects.exists()
     if status == 400:
         # It was proved, so its owner may look at what came; it never fires.
@@ -239,3 +244,22 @@ def test_the_address_takes_posts_alone(acme: Cast) -> None:
     _, key, _ = make_endpoint(acme)
     for method in ("get", "put", "delete", "patch"):
         assert getattr(Client(), method)(f"/api/v1/events/webhook/{key}").status_code == 405
+
+
+def test_many_deliveries_are_told_together_and_large_ones_alone(acme: Cast) -> None:
+    endpoint, key, _ = make_endpoint(acme)
+    for name in ("A rule", "Another"):
+        make_rule(endpoint, name=name)
+    make_rule(endpoint, name="Of another type", trigger={"events": ["invoice.sent"]})
+    for number, size in enumerate((10, 700_000, 10, 900_000, 10)):
+        body = {"type": "invoice.paid", "text": "x" * size}
+        assert send(key, body=body, sign={"name": f"m{number}"}).status_code == 202
+    told = []
+    while count := fire_received():
+        told.append(count)
+    assert told == [3, 2]
+    assert Firing.objects.count() == 10
+    assert set(WebhookDelivery.objects.values_list("reason", flat=True)) == {"2 rules"}
+    send(make_endpoint(acme).key)
+    fire_received()
+    assert WebhookDelivery.objects.order_by("-pk")[0].reason == "no rule listens"
