@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -14,6 +14,7 @@ from taskflow.lib import webhooks
 from taskflow.lib.db import in_transaction
 from taskflow.lib.sealing import seal, unseal
 from tenants.models import Tenant
+from tenants.services.sealed import Holder, Holders
 
 KEY_BYTES = 32
 PREFIX_LENGTH = 6
@@ -208,3 +209,16 @@ def _secret_problems(scheme: str, secret: str) -> list[Problem]:
     except ValueError as error:
         return [("secret", f"It {error}.")]
     return []
+
+
+def _holders() -> Iterable[tuple[Holder, str]]:
+    rows = WebhookEndpoint.objects.exclude(sealed="").select_related("tenant").order_by("tenant__slug", "pk")
+    return [(row, f"{row.tenant.slug}/webhook {row.name}") for row in rows]
+
+
+def _reseal(row: Holder, fresh: str) -> bool:
+    return WebhookEndpoint.objects.filter(pk=row.pk, sealed=row.sealed).update(sealed=fresh) == 1
+
+
+#: Registered when the app is ready.
+HOLDERS = Holders(_holders, _reseal)

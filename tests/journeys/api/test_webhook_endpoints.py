@@ -3,15 +3,18 @@
 import base64
 import json
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 import time_machine
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from automations.models import AutomationRule, Firing, WebhookDelivery, WebhookEndpoint, WebhookReplay
 from automations.services.occurrences import fire_received
 from taskflow.lib.clock import utcnow
+from taskflow.lib.sealing import new_key
 from tenants.domain.roles import Scope
 from tests.factories import NOW, Cast
 from tests.journeys.api.client import JSON, Api, faults, read
@@ -193,3 +196,18 @@ def test_a_key_that_may_read_may_not_change(acme: Cast, api: Api) -> None:
     assert reader.post("webhook-endpoints", {"name": "x"}).status_code == 403
     assert reader.post(f"{path}/rotate").status_code == reader.post(f"{path}/address").status_code == 403
     assert call(reader, "delete", path).status_code == 403
+
+
+def test_the_keys_that_seal_the_secrets_can_be_changed(api: Api, settings: Any) -> None:
+    made = create(api)
+    old, new = new_key(), new_key()
+    settings.ENCRYPTION_KEYS = [new, old]
+    call_command("secrets", "rotate", stdout=StringIO())
+    settings.ENCRYPTION_KEYS, settings.SECRET_KEY = [new], "another-" * 10
+    call_command("secrets", "check", stdout=StringIO())
+    assert send(made["url"], made["secret"]) == 202
+    settings.ENCRYPTION_KEYS = [old]
+    with pytest.raises(CommandError, match="acme/webhook Shop"):
+        call_command("secrets", "check", stdout=StringIO())
+    assert send(made["url"], made["secret"], name="b") == 403
+    assert "cannot be opened" in read(api.get(f"webhook-endpoints/{made['id']}"))["refusals"][0]["reason"]
