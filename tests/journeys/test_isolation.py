@@ -176,6 +176,7 @@ UID_ROUTES = {
     "api/v1/reviews/": "jobs.Review",
     "api/v1/imports/": "jobs.ListImport",
     "api/v1/exports/": "jobs.JobExport",
+    "admin/reports/": "jobs.ReportSubscription",
 }
 #: Their addresses are keys of their own: who has one may write there, and only there.
 KEYED = {"api/v1/inbound-mail/<str:key>", WEBHOOK}
@@ -305,9 +306,12 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     ReportDelivery.objects.create(subscription=report, due_at=NOW, state="failed", detail=slug, ended_at=NOW)
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
+    ids["jobs.ReportSubscription"] = [str(report.uid)]
     automations = furnish_automations(cast.tenant, slug, job)
     uids = [str(view.uid) for view in views]
-    return Belongings(cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample, uids, str(report.uid), automations)
+    return Belongings(
+        cast, ids, workflow, job, file, clear, mailbox_key, trial, item, sample, uids, str(report.uid), automations
+    )
 
 
 def furnish_view(job: Job, slug: str, cast: Cast, *, shared: bool) -> SavedView:
@@ -380,8 +384,6 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"object_id": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid", "file"] | ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
-        case ["uid"] if route.text.startswith("admin/reports/"):
-            return [{"uid": of.report}]
         case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
             return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
         case ["key"] if route.text in KEYED:
