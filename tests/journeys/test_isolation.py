@@ -176,7 +176,6 @@ UID_ROUTES = {
     "api/v1/reviews/": "jobs.Review",
     "api/v1/imports/": "jobs.ListImport",
     "api/v1/exports/": "jobs.JobExport",
-    "admin/reports/": "jobs.ReportSubscription",
 }
 #: Their addresses are keys of their own: who has one may write there, and only there.
 KEYED = {"api/v1/inbound-mail/<str:key>", WEBHOOK}
@@ -306,7 +305,6 @@ def furnish(slug: str, workflow_slug: str) -> Belongings:
     ReportDelivery.objects.create(subscription=report, due_at=NOW, state="failed", detail=slug, ended_at=NOW)
     ids = {row._meta.label: _ids(row) for row in rows}
     ids["jobs.ListImport"] += _ids(imports[1])
-    ids["jobs.ReportSubscription"] = [str(report.uid)]
     automations = furnish_automations(cast.tenant, slug, job)
     uids = [str(view.uid) for view in views]
     return Belongings(
@@ -384,8 +382,8 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             return [{"object_id": str(of.job.uid), "file": str(of.file.uid)}]
         case ["uid", "file"] | ["uid"] if route.text.startswith("api/v1/jobs/"):
             return [{"uid": str(of.job.uid), "file": str(of.file.uid)}]
-        case ["uid"] if (model := UID_ROUTES.get(route.text.split("<")[0])) is not None:
-            return [{"uid": uid} for uid in of.ids[model] if "-" in uid]
+        case ["uid"] if uids := uids_of(route, of):
+            return [{"uid": uid} for uid in uids]
         case ["key"] if route.text in KEYED:
             return [{"key": of.mailbox_key}]
         case ["slug", *more] if route.text.startswith(WORKFLOW_SLUGS) and (
@@ -398,6 +396,14 @@ def values_for(route: Route, of: Belongings) -> list[dict[str, str]]:
             which = "try" if route.text.endswith("/test") else "llm"
             return [{"slug": f"{which}-{of.workflow.slug}"}]
     pytest.fail(f"Route '{route.text}' is new: say in values_for what its parameters are.")
+
+
+def uids_of(route: Route, of: Belongings) -> list[str]:
+    """Return the public ids that a route about one thing takes; none for a route nobody described."""
+    if route.text.startswith("admin/reports/"):
+        return [of.report]
+    model = UID_ROUTES.get(route.text.split("<")[0])
+    return [] if model is None else [uid for uid in of.ids[model] if "-" in uid]
 
 
 def values_of_workflow(route: Route, of: Belongings, view: str) -> dict[str, str]:
