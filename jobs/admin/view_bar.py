@@ -13,7 +13,7 @@ from jobs.domain.view_paths import JOB_PATHS, REVIEW_PATHS, index_problem, path_
 from jobs.domain.view_spec import ViewFilter
 from jobs.models import JobExport, SavedView
 from jobs.queries.indexed import get_fields, redacted_names
-from jobs.queries.views import default_view, list_views
+from jobs.queries.views import list_views
 from tenants.admin.current import allowed
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
@@ -21,9 +21,6 @@ from workflows.models import Workflow
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-#: More views than this are in a menu beside the tabs.
-MOST_TABS = 8
 
 
 def added_filter(query: QueryDict) -> str | None:
@@ -43,18 +40,23 @@ def added_filter(query: QueryDict) -> str | None:
 
 
 def own_default(request: HttpRequest, workflow: Workflow) -> SavedView | None:
-    """Return the view that this person's list opens with, looked up once a request."""
-    if not hasattr(request, "_own_default"):
-        request._own_default = default_view(workflow, cast("User", request.user))  # type: ignore[attr-defined]
-    return request._own_default  # type: ignore[attr-defined,no-any-return]
+    """Return the view that this person's list opens with."""
+    return next((view for view in _views_seen(request, workflow) if getattr(view, "opens", False)), None)
+
+
+def _views_seen(request: HttpRequest, workflow: Workflow) -> list[SavedView]:
+    """Return the views that this person sees, looked up once a request."""
+    if not hasattr(request, "_views_seen"):
+        found = list(list_views(workflow, cast("User", request.user))[:100])
+        request._views_seen = found  # type: ignore[attr-defined]
+    return request._views_seen  # type: ignore[attr-defined,no-any-return]
 
 
 def view_bar(
     request: HttpRequest, tenant: Tenant, workflow: Workflow, filters: ListFilters, state: ViewState
 ) -> dict[str, Any]:
     """Return what the bar shows."""
-    user = cast("User", request.user)
-    views = list(list_views(workflow, user)[:100])
+    views = _views_seen(request, workflow)
     mine = own_default(request, workflow)
     base = reverse("admin:jobs_job_of", args=[workflow.slug])
     everything = f"{base}?view={NO_VIEW}" if mine is not None else base

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from jobs.models import DefaultView, JobExport, SavedView
 from workflows.models import Workflow
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def list_views(workflow: Workflow, user: "User") -> QuerySet[SavedView]:
-    """Return the views of a workflow that a person sees, their own first."""
-    return _visible(user).filter(workflow=workflow).order_by("shared", "name", "pk")
+    """Return the views of a workflow that a person sees, their own first; `opens` marks the one they begin with."""
+    chosen = DefaultView.objects.filter(user_id=user.pk, view_id=OuterRef("pk"))
+    return _visible(user).filter(workflow=workflow).annotate(opens=Exists(chosen)).order_by("shared", "name", "pk")
 
 
 def find_view(workflow: Workflow, user: "User", uid: UUID) -> SavedView | None:
