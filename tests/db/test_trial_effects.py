@@ -10,7 +10,7 @@ from django.core import mail
 from jobs.domain.would import would_words
 from jobs.runtime.trials import run_trial
 from jobs.services.trials import start_trial
-from tests.factories import NOW, make_connection, make_tenant, make_workflow
+from tests.factories import NOW, make_connection, make_lane, make_tenant, make_workflow
 from workflows.domain.outcomes import Done, Outcome
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.python import step_function
@@ -93,6 +93,7 @@ def test_a_run_over_any_kind_has_no_effect_outside(kind: str, no_network: None, 
     done.clear()
     settings.OUTGOING_HTTP_ALLOW = ["127.0.0.1/32"]  # it could be reached, were it tried
     tenant = make_tenant()
+    make_lane(tenant=tenant)  # in which the run stands
     make_connection(tenant, slug="out", kind="webhook", config={"url": "http://127.0.0.1:9/out"}, secrets={})
     last = {"key": "last", "kind": "transform", "config": STEPS["transform"]}
     workflow = make_workflow(tenant, steps=[{"key": "first", "kind": kind, "config": STEPS[kind]}, last])
