@@ -39,6 +39,7 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from django.core.cache import cache  # noqa: E402
 
+from jobs.queries.facts import listed_outputs  # noqa: E402
 from taskflow.lib.cache import forget_all  # noqa: E402
 from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
 from tests.llm_server import LlmServer  # noqa: E402
@@ -74,6 +75,7 @@ def pytest_unconfigure() -> None:
 def _forget_what_is_cached() -> None:
     """Published versions are cached by id for good, but a rolled-back test gives its ids to the next one."""
     get_plan.cache_clear()
+    listed_outputs.cache_clear()
     forget_all()
     cache.clear()
 

@@ -1,5 +1,6 @@
 """A rule made ready to run: trigger and actions typed, expressions and templates compiled, and all that is wrong."""
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -108,8 +109,6 @@ def compile_rule(rule: AutomationRule) -> CompiledRule:
 
 @lru_cache(maxsize=1000)
 def _compiled(content: str, for_operator: bool) -> CompiledRule:
-    import json
-
     trigger, tenants, condition, actions, remember = json.loads(content)
     compiler, rule = Compiler(), CompiledRule()
     rule.trigger = _trigger(compiler, trigger)

@@ -150,7 +150,7 @@ class ViewsView(APIView):
         operation_id="list_views",
         summary="List the shared views",
         description="Use an `id` as `view` in the job list and in exports.",
-        responses={200: ViewPageAnswer},
+        responses={200: ViewPageAnswer} | refusals(),
     )
     def get(self, request: Request) -> Response:
         views = list_shared_views(tenant_id_of(request))[:1_000]

@@ -21,6 +21,7 @@ from taskflow.lib import wake
 from taskflow.lib.db import in_transaction
 from taskflow.lib.telemetry import emit
 from workflows.models import Workflow
+from workflows.services.locks import lock_workflow
 
 TASK = "jobs.work_index"
 CHUNK, DROP_CHUNK = 500, 2_000
@@ -36,7 +37,7 @@ def sync_fields(*, workflow: Workflow, now: datetime) -> None:
 
 
 def _sync(workflow: Workflow, now: datetime) -> None:
-    Workflow.objects.select_for_update().get(pk=workflow.pk)
+    lock_workflow(workflow)
     wanted = wanted_paths(workflow)
     rows = {row.path: row for row in IndexedField.objects.filter(workflow=workflow)}
     begins_at, top = now + SETTLE, last_id()

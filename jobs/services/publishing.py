@@ -10,6 +10,7 @@ from taskflow.lib.db import in_transaction
 from workflows.domain.definition import Definition, DefinitionError, Problem
 from workflows.models import Workflow, WorkflowVersion
 from workflows.services import definition_of, publish
+from workflows.services.locks import lock_workflow
 from workflows.services.naming import missing_connections, name_problems
 from workflows.services.releases import EVERYBODY
 
@@ -83,7 +84,7 @@ def publish_draft(
     """
 
     def work() -> WorkflowVersion:
-        row = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        row = lock_workflow(workflow)
         found = findings_of(row)
         if found.mistakes:
             raise DefinitionError(found.mistakes)

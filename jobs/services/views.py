@@ -14,6 +14,7 @@ from jobs.queries.indexed import MOST_FIELDS, redacted_names, wanted_paths
 from jobs.services.indexing import sync_fields
 from taskflow.lib.db import in_transaction
 from workflows.models import Workflow
+from workflows.services.locks import lock_workflow
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -90,7 +91,7 @@ def save_view(
 def _save(
     workflow: Workflow, user: "User", name: str, spec: ViewSpec, shared: bool, now: datetime, view: SavedView | None
 ) -> SavedView:
-    Workflow.objects.select_for_update().get(pk=workflow.pk)
+    lock_workflow(workflow)
     others = SavedView.objects.filter(workflow=workflow)
     if view is None and others.count() >= MOST_VIEWS:
         raise ViewProblems([("name", f"A workflow has at most {MOST_VIEWS} views. Delete one first.")])

@@ -74,26 +74,26 @@ def _admin_door(route: Route, address: str, clients: Mapping[Role, Client]) -> D
     body = _body(route)
     seen = {role: _try(client, "get", address, {}) for role, client in clients.items()}
     done = {role: _try(client, "post", address, body) for role, client in clients.items()}
-    see = _least({role for role, answer in seen.items() if answer.opened and answer.status != REDIRECT})
+    see = _least({role for role, answer in seen.items() if answer.opened and answer.status != REDIRECT}, address)
     able = {role for role, answer in done.items() if answer.opened}
     # A page that takes no orders answers a POST as it does a GET, or changes nothing for anybody.
     unchanged = not any(answer.wrote for answer in done.values())
     as_read = all(done[role].text == seen[role].text and done[role].status == 200 for role in able)
     form = route.text.endswith(("/add/", "/delete/"))
     idle = unchanged and (able == set(ROLES) or (as_read and not form))
-    return Door(route.text, see, "–" if idle else _least(able))
+    return Door(route.text, see, "–" if idle else _least(able, address))
 
 
 def _body(route: Route) -> dict[str, Any]:
     return {"post": "yes"} if route.text.endswith("/delete/") else BODIES.get(route.text, {})
 
 
-def _least(roles: set[Role]) -> str:
+def _least(roles: set[Role], address: str) -> str:
     """Return the least of the roles; whatever one role may, those above it may too."""
     if not roles:
         return "–"
     least = min(roles, key=ROLES.index)
-    assert roles == set(ROLES[ROLES.index(least) :]), roles
+    assert roles == set(ROLES[ROLES.index(least) :]), (roles, address)
     return least.value
 
 

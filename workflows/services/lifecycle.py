@@ -8,6 +8,7 @@ from django.utils.text import slugify
 
 from taskflow.lib.db import in_transaction
 from tenants.models import Tenant
+from tenants.services import lock_tenant
 from workflows.models import Workflow, WorkflowVersion
 from workflows.services.gallery import LONGEST_SLUG, free_slug
 
@@ -37,7 +38,7 @@ def _create(
     tenant: Tenant, name: str, singular: str, plural: str, icon: str, by: "User | None", now: datetime
 ) -> Workflow:
     # The tenant's row is the lock: two people who choose one name at once get two slugs.
-    Tenant.objects.select_for_update().get(pk=tenant.pk)
+    lock_tenant(tenant)
     wanted = slugify(name)[:LONGEST_SLUG].strip("-_") or "workflow"
     slug = free_slug(tenant=tenant, wanted=f"{wanted}-workflow" if wanted in RESERVED else wanted)
     labels = {"label_singular": singular, "label_plural": plural}
