@@ -64,7 +64,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_followed_by_another(
 
 def test_a_worker_that_was_taken_for_dead_stores_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes the run from the others all the time; items that were begun too often in vain end as errors."""
-    trial = sleepy(40)
+    trial = sleepy(12)
     monkeypatch.setattr(trials, "STALE", trials.STALE * 0)
 
     def work() -> None:
@@ -74,7 +74,7 @@ def test_a_worker_that_was_taken_for_dead_stores_nothing_more(monkeypatch: pytes
         finally:
             connection.close()
 
-    workers = [threading.Thread(target=work) for _ in range(4)]
+    workers = [threading.Thread(target=work) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
