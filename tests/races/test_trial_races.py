@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -65,7 +66,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_followed_by_another(
 def test_a_worker_that_was_taken_for_dead_stores_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes the run from the others all the time; items that were begun too often in vain end as errors."""
     trial = sleepy(12)
-    monkeypatch.setattr(trials, "STALE", trials.STALE * 0)
+    monkeypatch.setattr(trials, "STALE", timedelta(seconds=0.1))  # about as long as an item takes
 
     def work() -> None:
         try:
