@@ -170,8 +170,8 @@ def take_trial(*, trial_id: int, now: datetime) -> Trial | None:
     rows = Trial.objects.filter(free, pk=trial_id, state=TrialState.RUNNING.value)
     if not rows.update(worked_at=now, token=token, due_at=now + STALE):
         return None
-    taken: Trial = Trial.objects.select_related("workflow", "tenant").get(pk=trial_id, token=token)
-    return taken
+    # It may have been cancelled, or taken by another one, in between.
+    return Trial.objects.select_related("workflow", "tenant").filter(pk=trial_id, token=token).first()
 
 
 def beat_trial(*, trial: Trial, now: datetime) -> bool:
