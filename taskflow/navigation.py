@@ -62,6 +62,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 #: Title -> (route, label, icon, permission): pages that are about no model.
 PAGES: dict[str, list[tuple[str, str, str, Permission]]] = {
     "Build": [("gallery", "Gallery", "auto_awesome_mosaic", Permission.VIEW_WORKFLOWS)],
+    "Learn": [("learn", "Samples and decisions", "school", Permission.VIEW_WORKFLOWS)],
     "Operate": [("reports", "Reports by mail", "forward_to_inbox", Permission.VIEW_JOBS)],
 }
 
