@@ -227,15 +227,17 @@ def _item(title: str, icon: str, link: str) -> Item:
 
 
 def _mark_active(request: HttpRequest, items: list[Item]) -> None:
-    slug = getattr(request, "workflow_slug", None)
-    here = reverse("admin:jobs_job_of", args=[slug]) if slug else request.path
-    if request.path.startswith(BUILD) and not (slug and _shows_jobs(request.path)):
-        here = reverse("admin:workflows_workflow_changelist")
-    home = reverse("admin:index")
+    here, home = _place(request), reverse("admin:index")
     matching = [item for item in items if here.startswith(item["link"]) and (item["link"] != home or here == home)]
     if matching:
         max(matching, key=lambda item: len(item["link"]))["active"] = True
 
 
-def _shows_jobs(path: str) -> bool:
-    return path.removeprefix(BUILD).partition("/")[2].startswith(OF_JOBS)
+def _place(request: HttpRequest) -> str:
+    """Return the address of the sidebar that the present page belongs to."""
+    slug = getattr(request, "workflow_slug", None)
+    if request.path.startswith(BUILD):
+        slug, _, page = request.path.removeprefix(BUILD).partition("/")
+        if not page.startswith(OF_JOBS):
+            return reverse("admin:workflows_workflow_changelist")
+    return reverse("admin:jobs_job_of", args=[slug]) if slug else request.path

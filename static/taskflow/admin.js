@@ -71,7 +71,9 @@
         localStorage.setItem(CLOSED, JSON.stringify([...now]));
       });
     });
-    document.querySelector("#nav-sidebar-apps a.active")?.scrollIntoView({ block: "nearest" });
+    document.querySelectorAll("#nav-sidebar-apps a.active, .tf-tabs a.active").forEach((link) => {
+      link.scrollIntoView({ block: "nearest", inline: "center" });
+    });
     // The way to the content leads the keyboard there too.
     document.getElementById("content")?.setAttribute("tabindex", "-1");
   });
@@ -83,6 +85,13 @@
       if (scrolls && !box.hasAttribute("tabindex")) { box.tabIndex = 0; }
     });
   };
+  // Django names these pictures but does not say that they are some.
+  window.addEventListener("load", () => {
+    // Its own script makes them when the page is loaded, as this one runs.
+    setTimeout(() => {
+      document.querySelectorAll(".help-tooltip[aria-label]").forEach((mark) => mark.setAttribute("role", "img"));
+    });
+  });
   ["load", "resize"].forEach((name) => window.addEventListener(name, reachable));
   document.addEventListener("htmx:afterSettle", reachable);
   document.addEventListener("toggle", reachable, true);

@@ -51,9 +51,10 @@ def test_no_page_of_the_admin_has_a_grave_problem_light_or_dark(scene: Scene, lo
     for name, (person, address) in pages(scene).items():
         page = look(person, "desktop")
         page.goto(address)
-        for theme in ("light", "dark"):
-            turn(page, theme)
-            found[f"{name}, {theme}"] = grave_problems(page)
+        turn(page, "light")
+        found[name] = grave_problems(page)
+        turn(page, "dark")
+        found[f"{name}, dark"] = grave_problems(page, only="color-contrast")
     assert {where: problems for where, problems in found.items() if problems} == {}
 
 
