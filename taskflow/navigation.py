@@ -23,10 +23,14 @@ from tenants.queries import tenants_of
 from workflows.models import Workflow
 
 MOST_WORKFLOWS = 30
+#: The symbol of a workflow that has chosen none.
+DEFAULT_ICON = "inbox"
 MOST_TENANTS = 50
+MOST_FOUND = 10
 Item = dict[str, Any]
-#: The pages of one workflow belong to the list of workflows.
+#: The pages of one workflow belong to the list of workflows, but for those that show its jobs.
 BUILD = "/admin/build/"
+OF_JOBS = ("views", "dashboard")
 
 #: Title -> (model, label, icon); shown to who may view the model.
 GROUPS: dict[str, list[tuple[str, str, str]]] = {
@@ -58,6 +62,7 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 #: Title -> (route, label, icon, permission): pages that are about no model.
 PAGES: dict[str, list[tuple[str, str, str, Permission]]] = {
     "Build": [("gallery", "Gallery", "auto_awesome_mosaic", Permission.VIEW_WORKFLOWS)],
+    "Learn": [("learn", "Samples and decisions", "school", Permission.VIEW_WORKFLOWS)],
     "Operate": [("reports", "Reports by mail", "forward_to_inbox", Permission.VIEW_JOBS)],
 }
 
@@ -81,6 +86,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def stylesheet(request: HttpRequest) -> str:
     """Return the address of our own styles."""
     return static("taskflow/admin.css")
+
+
+def frame_stylesheet(request: HttpRequest) -> str:
+    """Return the address of the styles of the frame: sidebar, menus, heads."""
+    return static("taskflow/frame.css")
 
 
 def script(request: HttpRequest) -> str:
@@ -123,11 +133,11 @@ def tenant_choices(request: HttpRequest) -> list[Item]:
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Find what the search box cannot: a job by its id."""
+    """Find what the search box cannot: a job by its id, and the list of a workflow by its label or slug."""
     try:
         uid = UUID(term)
     except ValueError:
-        return []
+        return _workflows_named(request, term)
     jobs = access_of(request).limit(Job.objects.filter(uid=uid), "tenant").select_related("workflow")
     return [
         SearchResult(
@@ -140,13 +150,37 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     ]
 
 
+def _workflows_named(request: HttpRequest, term: str) -> list[SearchResult]:
+    tenant, wanted = tenant_of(request), term.strip().casefold()
+    if tenant is None or not wanted or not allowed(request, Permission.VIEW_JOBS):
+        return []
+    # Compared here, as databases differ in what they take for the same letter.
+    rows = Workflow.objects.filter(tenant=tenant, active=True).values_list("slug", "label_plural", "name", "icon")
+    found = [row for row in rows.order_by("label_plural", "pk") if any(wanted in word.casefold() for word in row[:3])]
+    return [
+        SearchResult(
+            title=label,
+            description=name,
+            link=reverse("admin:jobs_job_of", args=[slug]),
+            icon=icon or DEFAULT_ICON,
+        )
+        for slug, label, name, icon in found[:MOST_FOUND]
+    ]
+
+
 def _work(request: HttpRequest) -> list[Item]:
     tenant = tenant_of(request)
     if tenant is None or not allowed(request, Permission.VIEW_JOBS):
         return []
     workflows = Workflow.objects.filter(tenant=tenant, active=True).order_by("label_plural", "pk")
-    shown = workflows.values_list("slug", "label_plural")[:MOST_WORKFLOWS]
-    return [_item(label, "inbox", reverse("admin:jobs_job_of", args=[slug])) for slug, label in shown]
+    rows = list(workflows.values_list("slug", "label_plural", "icon")[: MOST_WORKFLOWS + 1])
+    shown = [
+        _item(label, icon or DEFAULT_ICON, reverse("admin:jobs_job_of", args=[slug]))
+        for slug, label, icon in rows[:MOST_WORKFLOWS]
+    ]
+    if len(rows) > MOST_WORKFLOWS:
+        shown.append(_item("All workflows", "more_horiz", reverse("admin:workflows_workflow_changelist")))
+    return shown
 
 
 def _review(request: HttpRequest) -> list[Item]:
@@ -193,11 +227,17 @@ def _item(title: str, icon: str, link: str) -> Item:
 
 
 def _mark_active(request: HttpRequest, items: list[Item]) -> None:
-    slug = getattr(request, "workflow_slug", None)
-    here = reverse("admin:jobs_job_of", args=[slug]) if slug else request.path
-    if here.startswith(BUILD):
-        here = reverse("admin:workflows_workflow_changelist")
-    home = reverse("admin:index")
+    here, home = _place(request), reverse("admin:index")
     matching = [item for item in items if here.startswith(item["link"]) and (item["link"] != home or here == home)]
     if matching:
         max(matching, key=lambda item: len(item["link"]))["active"] = True
+
+
+def _place(request: HttpRequest) -> str:
+    """Return the address of the sidebar that the present page belongs to."""
+    slug = getattr(request, "workflow_slug", None)
+    if request.path.startswith(BUILD):
+        slug, _, page = request.path.removeprefix(BUILD).partition("/")
+        if not page.startswith(OF_JOBS):
+            return reverse("admin:workflows_workflow_changelist")
+    return reverse("admin:jobs_job_of", args=[slug]) if slug else request.path

@@ -28,7 +28,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {"primary": PRIMARY},
-    "STYLES": ["taskflow.navigation.stylesheet"],
+    "STYLES": ["taskflow.navigation.stylesheet", "taskflow.navigation.frame_stylesheet"],
     "SCRIPTS": ["taskflow.navigation.script"],
     "DASHBOARD_CALLBACK": "taskflow.dashboard.dashboard",
     "COMMAND": {"search_callback": "taskflow.navigation.search"},

@@ -56,6 +56,46 @@
     });
   };
 
+  // The sidebar's groups stay as they were left; the one of the present page is always open.
+  const CLOSED = "tf-closed-groups";
+  const closedGroups = () => {
+    try { return new Set(JSON.parse(localStorage.getItem(CLOSED) || "[]")); } catch { return new Set(); }
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    const closed = closedGroups();
+    document.querySelectorAll("details[data-group]").forEach((group) => {
+      group.open = "here" in group.dataset || !closed.has(group.dataset.group);
+      group.addEventListener("toggle", () => {
+        const now = closedGroups();
+        if (group.open) { now.delete(group.dataset.group); } else { now.add(group.dataset.group); }
+        localStorage.setItem(CLOSED, JSON.stringify([...now]));
+      });
+    });
+    document.querySelectorAll("#nav-sidebar-apps a.active, .tf-tabs a.active").forEach((link) => {
+      link.scrollIntoView({ block: "nearest", inline: "center" });
+    });
+    // The way to the content leads the keyboard there too.
+    document.getElementById("content")?.setAttribute("tabindex", "-1");
+  });
+
+  // What scrolls can be reached by the keyboard.
+  const reachable = () => {
+    document.querySelectorAll(".tf-scroll, .tf-code, .tf-doctext, [data-scrolls]").forEach((box) => {
+      const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+      if (scrolls && !box.hasAttribute("tabindex")) { box.tabIndex = 0; }
+    });
+  };
+  // Django names these pictures but does not say that they are some.
+  window.addEventListener("load", () => {
+    // Its own script makes them when the page is loaded, as this one runs.
+    setTimeout(() => {
+      document.querySelectorAll(".help-tooltip[aria-label]").forEach((mark) => mark.setAttribute("role", "img"));
+    });
+  });
+  ["load", "resize"].forEach((name) => window.addEventListener(name, reachable));
+  document.addEventListener("htmx:afterSettle", reachable);
+  document.addEventListener("toggle", reachable, true);
+
   const showSelection = (form) => {
     const bar = form.querySelector("[data-selection-bar]");
     if (!bar) { return; }

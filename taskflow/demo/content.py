@@ -14,7 +14,9 @@ from workflows.models import Workflow
 from workflows.services import check_file, import_workflow, publish
 
 FOLDER = Path(__file__).parent
-SLUGS = ("receipts", "tickets")
+#: Each workflow and its icon.
+ICONS = {"receipts": "receipt_long", "tickets": "support_agent"}
+SLUGS = tuple(ICONS)
 
 
 def seed(tenant: Tenant, *, now: datetime) -> Iterator[str]:
@@ -29,7 +31,7 @@ def seed(tenant: Tenant, *, now: datetime) -> Iterator[str]:
 
 def _make(tenant: Tenant, slug: str, now: datetime) -> int:
     definition = check_file((FOLDER / f"{slug}.yaml").read_text())
-    workflow = import_workflow(tenant=tenant, definition=definition).workflow
+    workflow = import_workflow(tenant=tenant, definition=definition, icon=ICONS[slug]).workflow
     ensure_queue(slug=workflow.queue)
     publish(workflow=workflow, notes="The demo as it comes.", now=now)
     lines = (FOLDER / f"{slug}.jsonl").read_text().splitlines()

@@ -94,6 +94,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     make_queue("express", name="Express", pool="fast", paused_at=now - timedelta(minutes=12))
     make_lane(queue, cast.tenant, cap=10, weight=2.0)
     receipts = _workflow(cast, "receipts", "Receipt", RECEIPT_FIELDS, RECEIPT_STEPS)
+    Workflow.objects.filter(pk=receipts.pk).update(icon="receipt_long")
     tickets = _workflow(cast, "tickets", "Ticket", TICKET_FIELDS, RECEIPT_STEPS[:2])
     Sample.objects.create(workflow=receipts, name="A bakery", input={"text": "…"}, expected={"company": "Gardenia"})
     for number in range(jobs):

@@ -144,6 +144,8 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "bulk-action": (operator, f"/admin/jobs/bulkaction/{action.uid}/change/"),
         "gallery": (editor, "/admin/gallery/"),
         "gallery-starter": (editor, "/admin/gallery/invoices/"),
+        "learn": (editor, "/admin/learn/"),
+        "learn-empty": (empty, "/admin/learn/"),
         "imports-empty": (operator, "/admin/jobs/listimport/"),
         "list-upload": (operator, "/admin/jobs/listimport/of/receipts/"),
         **view_pages(scene.cast),

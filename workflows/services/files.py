@@ -27,16 +27,16 @@ class Imported:
     warnings: tuple[str, ...] = ()
 
 
-def import_workflow(*, tenant: Tenant, definition: Definition) -> Imported:
+def import_workflow(*, tenant: Tenant, definition: Definition, icon: str = "") -> Imported:
     """Make `definition`, which was checked, the draft of the tenant's workflow of that slug; make that if it is new.
 
     Labels, queue and description belong to the workflow and hold at once. Samples are replaced if the definition has
-    any say about them.
+    any say about them. `icon` is what a new workflow is shown by; one that is there keeps its own.
     """
-    return in_transaction(lambda: _import(tenant, definition))
+    return in_transaction(lambda: _import(tenant, definition, icon))
 
 
-def _import(tenant: Tenant, definition: Definition) -> Imported:
+def _import(tenant: Tenant, definition: Definition, icon: str) -> Imported:
     kept = {
         "name": definition.name,
         "description": definition.description,
@@ -44,7 +44,9 @@ def _import(tenant: Tenant, definition: Definition) -> Imported:
         "label_plural": definition.labels.plural,
         "queue": definition.queue,
     }
-    workflow, created = Workflow.objects.update_or_create(tenant=tenant, slug=definition.slug, defaults=kept)
+    workflow, created = Workflow.objects.update_or_create(
+        tenant=tenant, slug=definition.slug, defaults=kept, create_defaults=kept | {"icon": icon}
+    )
     write_draft(workflow, definition)
     if definition.samples is not None:
         _write_samples(workflow, definition)

@@ -108,7 +108,7 @@ def install_starter(
     wanted = starter.definition.model_copy(update={"slug": slug, "name": name or starter.definition.name})
 
     def work() -> Imported:
-        imported = import_workflow(tenant=tenant, definition=wanted)
+        imported = import_workflow(tenant=tenant, definition=wanted, icon=starter.icon)
         if go_live and imported.publishable:
             publish(workflow=imported.workflow, notes="From the gallery.", now=now, user=user)
         return imported
