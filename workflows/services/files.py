@@ -5,7 +5,7 @@ from typing import Any
 
 from taskflow.lib.db import in_transaction
 from tenants.models import Tenant
-from workflows.domain.definition import Definition, DefinitionError, StepDefinition, read_steps
+from workflows.domain.definition import Definition, DefinitionError, StepDefinition, check_slug_is_free, read_steps
 from workflows.domain.drafts import DraftContent
 from workflows.domain.yamlfile import dump_yaml
 from workflows.models import Sample, Step, Workflow, WorkflowVersion
@@ -31,7 +31,7 @@ def import_workflow(*, tenant: Tenant, definition: Definition) -> Imported:
     """Make `definition`, which was checked, the draft of the tenant's workflow of that slug; make that if it is new.
 
     Labels, queue and description belong to the workflow and hold at once. Samples are replaced if the definition has
-    any say about them.
+    any say about them. Raises DefinitionError for a new workflow whose slug is taken by a page.
     """
     return in_transaction(lambda: _import(tenant, definition))
 
@@ -44,6 +44,8 @@ def _import(tenant: Tenant, definition: Definition) -> Imported:
         "label_plural": definition.labels.plural,
         "queue": definition.queue,
     }
+    if not Workflow.objects.filter(tenant=tenant, slug=definition.slug).exists():
+        check_slug_is_free(definition.slug)
     workflow, created = Workflow.objects.update_or_create(tenant=tenant, slug=definition.slug, defaults=kept)
     write_draft(workflow, definition)
     if definition.samples is not None:
