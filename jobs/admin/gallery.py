@@ -20,7 +20,7 @@ from tenants.domain.connections import ConnectionUnusable, llm_connection
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
 from tenants.services.connections import connections_of
-from workflows.domain.definition import SLUG
+from workflows.domain.definition import SLUG, DefinitionError
 from workflows.kinds.registry import KINDS
 from workflows.models import Workflow
 from workflows.services.gallery import (
@@ -127,6 +127,9 @@ def _install(request: HttpRequest, tenant: Tenant, starter: Starter, form: Insta
         )
     except SlugTaken as error:
         form.add_error("slug", str(error))
+        return None
+    except DefinitionError as error:
+        form.add_error("slug", error.problems[0].message)
         return None
     workflow = imported.workflow
     if wanted["publish"]:

@@ -66,6 +66,7 @@ def publish_view(_page: Any, request: HttpRequest, tenant: Tenant, slug: str) ->
         "publish",
         title=f"Publish {workflow.name}",
         zone=zone_of(tenant),
+        part="parts/publish_gate",
         workflow=workflow,
         draft=draft,
         form=form,

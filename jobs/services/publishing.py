@@ -10,6 +10,7 @@ from taskflow.lib.db import in_transaction
 from workflows.domain.definition import Definition, DefinitionError, Problem
 from workflows.models import Workflow, WorkflowVersion
 from workflows.services import definition_of, publish
+from workflows.services.findings import NO_STEP
 from workflows.services.locks import lock_workflow
 from workflows.services.naming import missing_connections, name_problems
 from workflows.services.releases import EVERYBODY
@@ -54,6 +55,8 @@ def findings_of(workflow: Workflow) -> Findings:
     draft = WorkflowVersion.objects.filter(draft_of=workflow).select_related("workflow__tenant").first()
     if draft is None:
         return Findings([Problem("", "there is no draft to publish")], [])
+    if not draft.steps.exists():
+        return Findings([NO_STEP], [])
     try:
         definition = definition_of(draft)
     except DefinitionError as error:

@@ -75,7 +75,7 @@ def test_a_version_is_published_changed_released_to_a_share_and_rolled_back(page
 
     page.get_by_role("button", name="Make it live").click()
     expect(page.get_by_text("Version 2 is live.")).to_be_visible()
-    page.get_by_role("button", name="Roll back to version 1").click()
+    page.get_by_role("button", name="Roll back to version 1, and say why").click()
     page.get_by_label("Why, for the others").fill("Worse than before.")
     accessible(page)
     page.get_by_role("button", name="Roll back to version 1").click()

@@ -335,6 +335,14 @@ def test_the_command_says_what_is_missing(tenant, file, args, words):
         command(*(str(file) if arg == "FILE" else arg for arg in args))
 
 
+@pytest.mark.parametrize("slug", ["new", "conditions"])
+def test_a_new_workflow_does_not_take_the_address_of_a_page(tenant, file, slug):
+    file.write_text(FILE.replace("slug: receipts", f"slug: {slug}"))
+    with pytest.raises(CommandError, match=f"slug: '{slug}' is the address of a page"):
+        call_command("workflow", "import", str(file), tenant=tenant.slug)
+    assert not Workflow.objects.exists()
+
+
 def test_the_command_refuses_a_file_that_is_not_text(tenant, file):
     file.write_bytes(b"slug: \xff\xfe")
     with pytest.raises(CommandError, match="not UTF-8"):

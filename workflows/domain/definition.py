@@ -37,6 +37,8 @@ class DefinitionError(ValueError):
 
 KEY = r"^[A-Za-z][A-Za-z0-9_]{0,49}$"
 SLUG = r"^[a-z0-9][-a-z0-9_]{0,62}$"
+#: Addresses of pages that would hide a workflow of that slug.
+RESERVED_SLUGS = frozenset({"new", "conditions"})
 _IN_WORDS = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
@@ -48,6 +50,12 @@ _IN_WORDS = {
 _PATTERN_IN_WORDS = {
     KEY: "use letters, digits and _, with a letter first, at most 50",
     SLUG: "use small letters, digits, - and _, at most 63",
+}
+_SIZES_IN_WORDS = {
+    "too_short": "needs at least {min_length}, and has {actual_length}",
+    "too_long": "may have at most {max_length}, and has {actual_length}",
+    "string_too_short": "needs at least {min_length} character(s)",
+    "string_too_long": "may have at most {max_length} characters",
 }
 
 
@@ -129,6 +137,13 @@ def read_definition(data: Any) -> tuple[Definition | None, list[Problem]]:
     return definition, repeated + list(_sample_problems(definition))
 
 
+def check_slug_is_free(slug: str) -> None:
+    """Raise DefinitionError for the slug of a new workflow whose pages would lie behind others."""
+    if slug in RESERVED_SLUGS:
+        message = f"'{slug}' is the address of a page of its own; choose another, such as '{slug}-workflow'"
+        raise DefinitionError([Problem("slug", message)])
+
+
 def read_steps(data: Any) -> list[tuple[int, StepDefinition]]:
     """Return the steps of `data` that have a step's form, with their positions, whatever is wrong with the rest."""
     found = []
@@ -158,6 +173,8 @@ def _in_words(error: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         pattern = error["ctx"]["pattern"]
         return f"'{error['input']}' does not fit; {_PATTERN_IN_WORDS.get(pattern, f'it must look like {pattern}')}"
+    if kind in _SIZES_IN_WORDS:
+        return _SIZES_IN_WORDS[kind].format(**error["ctx"])
     message = str(error["msg"]).removeprefix("Value error, ")
     return message.replace("Input should", "should", 1) if message.startswith("Input should") else message
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from taskflow.lib.db import in_transaction
 from tenants.models import Tenant
-from workflows.domain.definition import Definition, DefinitionError, StepDefinition, read_steps
+from workflows.domain.definition import Definition, DefinitionError, StepDefinition, check_slug_is_free, read_steps
 from workflows.domain.drafts import DraftContent
 from workflows.domain.yamlfile import dump_yaml
 from workflows.models import Sample, Step, Workflow, WorkflowVersion
@@ -32,6 +32,7 @@ def import_workflow(*, tenant: Tenant, definition: Definition, icon: str = "") -
 
     Labels, queue and description belong to the workflow and hold at once. Samples are replaced if the definition has
     any say about them. `icon` is what a new workflow is shown by; one that is there keeps its own.
+    Raises DefinitionError for a new workflow whose slug is taken by a page.
     """
     return in_transaction(lambda: _import(tenant, definition, icon))
 
@@ -44,6 +45,8 @@ def _import(tenant: Tenant, definition: Definition, icon: str) -> Imported:
         "label_plural": definition.labels.plural,
         "queue": definition.queue,
     }
+    if not Workflow.objects.filter(tenant=tenant, slug=definition.slug).exists():
+        check_slug_is_free(definition.slug)
     workflow, created = Workflow.objects.update_or_create(
         tenant=tenant, slug=definition.slug, defaults=kept, create_defaults=kept | {"icon": icon}
     )

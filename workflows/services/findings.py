@@ -12,6 +12,8 @@ from workflows.services.checking import check_definition
 from workflows.services.files import draft_data, forgive_switched_off
 from workflows.services.linting import lint
 
+NO_STEP = Problem("steps", "There is no step yet: add the first.")
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -38,7 +40,7 @@ def find_problems(workflow: Workflow, content: DraftContent) -> Findings:
     samples = [{"name": sample.name, "input": sample.input} for sample in workflow.samples.order_by("id")]
     data = draft_data(workflow, content) | {"samples": samples or None}
     if not content.steps:
-        return Findings((Problem("steps", "There is no step yet: add the first."),))
+        return Findings((NO_STEP,))
     data = forgive_switched_off(data)
     try:
         definition = check_definition(data)

@@ -9,14 +9,12 @@ from django.utils.text import slugify
 from taskflow.lib.db import in_transaction
 from tenants.models import Tenant
 from tenants.services import lock_tenant
+from workflows.domain.definition import RESERVED_SLUGS
 from workflows.models import Workflow, WorkflowVersion
 from workflows.services.gallery import LONGEST_SLUG, free_slug
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-#: Addresses of pages that would hide a workflow of that slug.
-RESERVED = frozenset({"new", "conditions"})
 
 
 class WorkflowInUse(Exception):
@@ -40,7 +38,7 @@ def _create(
     # The tenant's row is the lock: two people who choose one name at once get two slugs.
     lock_tenant(tenant)
     wanted = slugify(name)[:LONGEST_SLUG].strip("-_") or "workflow"
-    slug = free_slug(tenant=tenant, wanted=f"{wanted}-workflow" if wanted in RESERVED else wanted)
+    slug = free_slug(tenant=tenant, wanted=f"{wanted}-workflow" if wanted in RESERVED_SLUGS else wanted)
     labels = {"label_singular": singular, "label_plural": plural}
     workflow = Workflow.objects.create(tenant=tenant, slug=slug, name=name, icon=icon, **labels)
     WorkflowVersion.objects.create(workflow=workflow, draft_of=workflow, edited_by=by, edited_at=now)

@@ -45,7 +45,11 @@ class Command(BaseCommand):
     def take(self, options: dict[str, Any]) -> None:
         """Import a file, and publish it if asked to."""
         tenant = _tenant(options["tenant"])
-        imported = import_workflow(tenant=tenant, definition=_read(options["file"]))
+        definition = _read(options["file"])
+        try:
+            imported = import_workflow(tenant=tenant, definition=definition)
+        except DefinitionError as error:
+            raise CommandError(_listing(f"{options['file']} is not right", error)) from error
         slug = imported.workflow.slug
         self.stdout.write(f"{'Created' if imported.created else 'Updated'} the draft of '{slug}' for '{tenant.slug}'.")
         for warning in imported.warnings:
