@@ -63,6 +63,11 @@ GROUPS: dict[str, list[tuple[str, str, str]]] = {
 PAGES: dict[str, list[tuple[str, str, str, Permission]]] = {
     "Build": [("gallery", "Gallery", "auto_awesome_mosaic", Permission.VIEW_WORKFLOWS)],
     "Learn": [("learn", "Samples and decisions", "school", Permission.VIEW_WORKFLOWS)],
+    "Automate": [
+        ("automation_rules", "Rules", "bolt", Permission.VIEW_WORKFLOWS),
+        ("automation_firings", "Firings", "receipt_long", Permission.VIEW_WORKFLOWS),
+        ("automation_webhooks", "Webhooks", "webhook", Permission.VIEW_WORKFLOWS),
+    ],
     "Operate": [("reports", "Reports by mail", "forward_to_inbox", Permission.VIEW_JOBS)],
 }
 

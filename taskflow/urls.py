@@ -15,6 +15,7 @@ urlpatterns = [
     path("metrics", metrics),
     path("admin/gallery/", include("jobs.admin.gallery")),
     path("admin/learn/", include("jobs.admin.learn")),
+    path("admin/automations/", include("automations.admin.urls")),
     path("admin/reports/", include("jobs.admin.reports")),
     path("reports/unsubscribe/<str:token>", unsubscribe_view, name="report_unsubscribe"),
     path("admin/build/", include("taskflow.workbench")),

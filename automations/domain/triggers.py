@@ -6,15 +6,42 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from automations.domain.cron import CronError, Missed, check_cron
 from jobs.domain.states import EventKind, State
+from workflows.domain.hints import Advanced, Duration, Names, Wording
+from workflows.domain.reviewing import seconds_of
 
 DAY = 86_400
 NAME = r"^[A-Za-z][A-Za-z0-9_.:-]{0,99}$"
 Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]{1,63}$")]
 Scalar = str | int | float | bool | None
+#: Whole seconds, which people may also write as 30m, 4h or 2d.
+Seconds = Annotated[int, BeforeValidator(seconds_of), Duration()]
+MISSED = Wording((("skip", "Let them go"), ("one", "Make up for the last one"), ("all", "Make up for each")))
+JOB_EVENTS = Wording(
+    (
+        ("job_created", "It is created"),
+        ("job_succeeded", "It succeeds"),
+        ("job_failed", "It fails for good"),
+        ("job_dead", "It is out of retries"),
+        ("job_cancelled", "It is cancelled"),
+        ("job_waiting", "It waits for a person"),
+        ("job_retry_scheduled", "It is put off to be tried again"),
+        ("job_retried", "Somebody retries it"),
+        ("review_decided", "A review of it is decided"),
+        ("review_escalated", "A review of it is escalated"),
+    )
+)
+MEASURES = Wording(
+    (
+        ("queue_age", "How long the oldest job waits (seconds)"),
+        ("failure_rate", "Which share of jobs fail (0 to 1)"),
+        ("open_reviews", "How many reviews are open"),
+        ("budget_used", "Which share of a budget is used (0 to 1)"),
+    )
+)
 
 
 class JobEvent(StrEnum):
@@ -72,11 +99,13 @@ class CronTrigger(_Trigger):
     `window` is how many seconds back missed times are made up for.
     """
 
+    model_config = ConfigDict(title="At times of the day, week or month")
+
     kind: Literal["cron"]
     expression: Annotated[str, Field(title="When", min_length=1, max_length=200)]
     time_zone: Annotated[str | None, Field(title="Time zone")] = None
-    missed: Annotated[Missed, Field(title="Missed runs")] = Missed.ONE
-    window: Annotated[int, Field(title="Made up for within", ge=60, le=31 * DAY)] = DAY
+    missed: Annotated[Missed, Field(title="Missed runs"), MISSED, Advanced()] = Missed.ONE
+    window: Annotated[Seconds, Field(title="Made up for within", ge=60, le=31 * DAY), Advanced()] = DAY
 
     @field_validator("expression")
     @classmethod
@@ -101,11 +130,13 @@ class JobTrigger(_Trigger):
     `labels` are values that the job's result must have, by name; a dotted name reaches inside.
     """
 
+    model_config = ConfigDict(title="Something that happens to a job")
+
     kind: Literal["job"]
-    events: Annotated[tuple[JobEvent, ...], Field(title="Events", min_length=1)]
-    workflows: Annotated[tuple[Slug, ...], Field(title="Workflows", max_length=50)] = ()
-    states: Annotated[tuple[State, ...], Field(title="States")] = ()
-    labels: Annotated[dict[str, Scalar], Field(title="Labels", max_length=20)] = {}
+    events: Annotated[tuple[JobEvent, ...], Field(title="Events", min_length=1), JOB_EVENTS]
+    workflows: Annotated[tuple[Annotated[Slug, Names("workflow")], ...], Field(title="Workflows", max_length=50)] = ()
+    states: Annotated[tuple[State, ...], Field(title="States"), Advanced()] = ()
+    labels: Annotated[dict[str, Scalar], Field(title="Labels", max_length=20), Advanced()] = {}
 
     @property
     def lines(self) -> frozenset[str]:
@@ -121,15 +152,17 @@ class MeasureTrigger(_Trigger):
     Ages are in seconds, rates and budgets in parts of 1.
     """
 
+    model_config = ConfigDict(title="A measure that crosses a threshold")
+
     kind: Literal["measure"]
-    measure: Annotated[Measure, Field(title="Measure")]
+    measure: Annotated[Measure, Field(title="Measure"), MEASURES]
     of: Annotated[Slug | None, Field(title="Of")] = None
-    above: Annotated[float, Field(title="Above", ge=0)]
-    below: Annotated[float | None, Field(title="Resolved at", ge=0)] = None
-    window: Annotated[int, Field(title="Over", ge=60, le=7 * DAY)] = 900
-    cooldown: Annotated[int, Field(title="Cooldown", ge=0, le=7 * DAY)] = 600
-    least: Annotated[int, Field(title="At least so many jobs", ge=1, le=10_000)] = 10
-    tell_resolved: Annotated[bool, Field(title="Fire when resolved too")] = True
+    above: Annotated[float, Field(title="Above", ge=0, allow_inf_nan=False)]
+    below: Annotated[float | None, Field(title="Resolved at", ge=0, allow_inf_nan=False), Advanced()] = None
+    window: Annotated[Seconds, Field(title="Over", ge=60, le=7 * DAY)] = 900
+    cooldown: Annotated[Seconds, Field(title="Cooldown", ge=0, le=7 * DAY), Advanced()] = 600
+    least: Annotated[int, Field(title="At least so many jobs", ge=1, le=10_000), Advanced()] = 10
+    tell_resolved: Annotated[bool, Field(title="Fire when resolved too"), Advanced()] = True
 
     @model_validator(mode="after")
     def _is_in_order(self) -> "MeasureTrigger":
@@ -148,6 +181,8 @@ class MeasureTrigger(_Trigger):
 class EventTrigger(_Trigger):
     """When another system tells an event of this name."""
 
+    model_config = ConfigDict(title="An event that another system tells")
+
     kind: Literal["event"]
     name: Annotated[str, Field(title="Name", pattern=NAME)]
 
@@ -159,8 +194,10 @@ class EventTrigger(_Trigger):
 class WebhookTrigger(_Trigger):
     """When a message comes to a webhook endpoint, of one of these types where any are named."""
 
+    model_config = ConfigDict(title="A message to a webhook")
+
     kind: Literal["webhook"]
-    endpoint: Annotated[UUID, Field(title="Endpoint")]
+    endpoint: Annotated[UUID, Field(title="Endpoint"), Names("endpoint")]
     events: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(title="Types")] = ()
 
     @property
@@ -170,6 +207,8 @@ class WebhookTrigger(_Trigger):
 
 class ManualTrigger(_Trigger):
     """When somebody presses “Run now”, and never by itself."""
+
+    model_config = ConfigDict(title="Somebody who runs it")
 
     kind: Literal["manual"]
 

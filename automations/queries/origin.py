@@ -6,7 +6,7 @@ from automations.models import JobLink
 from jobs.models import Job
 from jobs.queries.origin import Origin
 
-FIRING_PAGE = "admin:automation_firing"
+FIRING_PAGE = "automation_firing"
 
 
 def origin_of_job(job: Job) -> Origin | None:

@@ -61,10 +61,10 @@ def edit_rule(
         row = _locked(rule)
         if row.revision != revision:
             raise Conflict(row.revision)
-        before = row.trigger
+        before = _trigger_of(row)
         _assign(row, values)
         row.revision += 1
-        return _store(row, now, user, rescheduled=row.trigger != before)
+        return _store(row, now, user, rescheduled=before is None or _trigger_of(row) != before)
 
     return in_transaction(work)
 

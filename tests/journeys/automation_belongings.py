@@ -46,7 +46,15 @@ class Automations:
             return [{"uid": str(self.spare_rule.uid)}]
         if route.startswith("api/v1/automation-rules/"):
             return [{"uid": str(self.rule.uid), "firing": str(self.firing.uid)}]
+        if route.startswith("admin/automations/"):
+            return [self.values_of_page(route)]
         return None
+
+    def values_of_page(self, route: str) -> dict[str, str]:
+        """Return what to put into the route of a page."""
+        if "/webhooks/" in route:
+            return {"uid": str(self.webhook.endpoint.uid), "delivery": str(self.delivery.uid)}
+        return {"uid": str(self.firing.uid if "/firings/" in route else self.rule.uid)}
 
 
 def furnish_automations(tenant: Tenant, slug: str, job: Job) -> Automations:

@@ -6,7 +6,7 @@ A form reads them to offer the right control; the kind's `prepare` is what compi
 from dataclasses import dataclass
 from typing import Literal
 
-Named = Literal["connection", "later_step", "workflow", "person"]
+Named = Literal["connection", "later_step", "workflow", "person", "queue", "endpoint"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ VERDICT = ("valid", "problems")
 Reviewers = Literal["reviewer", "operator", "editor", "owner"]
 
 
-def _seconds(value: object) -> object:
+def seconds_of(value: object) -> object:
     return parse_age(value).total_seconds() if isinstance(value, str) else value
 
 
@@ -26,7 +26,7 @@ def _named(value: object) -> object:
     return {"key": value} if isinstance(value, str) else value
 
 
-Span = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=366 * 86400), Duration()]
+Span = Annotated[float, BeforeValidator(seconds_of), Field(gt=0, le=366 * 86400), Duration()]
 ROLES = Wording(
     (("reviewer", "Reviewer"), ("operator", "Operator"), ("editor", "Editor"), ("owner", "Owner")),
 )

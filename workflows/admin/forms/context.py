@@ -1,12 +1,14 @@
 """What a form offers to choose from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from workflows.services.variables import Variable
 
 GROUPS = {
     "payload": "What comes in",
+    "event": "What happened",
+    "last": "Remembered from last time",
     "record": "What the steps before found",
     "steps": "Outputs of single steps",
     "output": "What this step gives",
@@ -21,7 +23,7 @@ GROUPS = {
 class EditorContext:
     """What there is at this step: its variables, other steps as (key, name), connections as (slug, kind, name).
 
-    `workflows` are (slug, name), `people` user names.
+    `workflows` are (slug, name), `people` user names; `others` is what there is of anything else, by what it is.
     """
 
     variables: Sequence[Variable] = ()
@@ -30,6 +32,7 @@ class EditorContext:
     connections: Sequence[tuple[str, str, str]] = ()
     workflows: Sequence[tuple[str, str]] = ()
     people: Sequence[str] = ()
+    others: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     def names(self, what: str, kinds: Sequence[str]) -> list[tuple[str, str]]:
         """Return what a field may name, each with the words people read."""
@@ -39,7 +42,9 @@ class EditorContext:
             return [(name, name) for name in self.people]
         if what == "workflow":
             return list(self.workflows)
-        return [(key, name) for key, name in self.later_steps]
+        if what in self.others:
+            return list(self.others[what])
+        return [(key, name) for key, name in self.later_steps] if what == "later_step" else []
 
     def described(self) -> list[dict[str, str]]:
         """Return the variables as the scripts take them."""

@@ -6,6 +6,7 @@ from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from uuid import UUID
 
 from annotated_types import MaxLen, MinLen
 from pydantic import BaseModel
@@ -240,6 +241,8 @@ def _union(members: list[Any], notes: list[Any], discriminator: Any, nullable: b
     tag = discriminator or next((note.discriminator for note in notes if isinstance(note, FieldInfo)), None)
     if isinstance(tag, str):
         return OneOf(tag, tuple(_variant(member, tag) for member in members))
+    if bool in members and set(members) <= {str, int, float, bool}:
+        return Data()
     if set(members) <= {str, int, float}:
         return Text(numbers=True, nullable=nullable)
     raise TypeError(f"no control is known for one of {members}")
@@ -283,6 +286,8 @@ def _scalar(kind: Any, notes: list[Any], nullable: bool) -> Control | None:
         return Choice(_worded(map(str, get_args(kind)), notes), nullable)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return Choice(_worded([str(member.value) for member in kind], notes), nullable)
+    if kind is UUID:
+        return Text(_first(notes, Names), nullable=nullable, may_be_empty=False)
     return _text(notes, nullable) if kind is str else None
 
 

@@ -1,0 +1,61 @@
+"""Rules to begin with: what the form of a new one may be filled with."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: A job of a workflow that is still to be chosen.
+MAKE: dict[str, Any] = {"kind": "create_jobs", "jobs": [{}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A rule that is not finished: what it is for, and what the form holds when it is chosen."""
+
+    key: str
+    icon: str
+    title: str
+    told: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def starters(mail: str, *, for_operator: bool) -> list[Starter]:
+    """Return what there is to begin with; `mail` is whom messages go to."""
+    tell = {"kind": "notify", "channel": "mail", "to": [mail] if mail else []}
+    found = [
+        Starter(
+            "morning", "schedule", "Every morning", "Make a job at a time of the day, week or month.",
+            {"trigger": {"kind": "cron", "expression": "0 7 * * *"}, "actions": [MAKE]},
+        ),
+        Starter(
+            "failed", "error", "When a job fails", "Tell people by mail, with the reason.",
+            {
+                "name": "Tell us when a job fails",
+                "trigger": {"kind": "job", "events": ["job_failed", "job_dead"]},
+                "actions": [
+                    tell
+                    | {"subject": "{{ job.workflow }} failed", "text": "{{ job.id }}: {{ job.error_message }}"}
+                ],
+            },
+        ),
+        Starter(
+            "late", "hourglass_bottom", "When jobs wait too long", "Tell people when a queue does not keep up.",
+            {
+                "name": "Jobs wait too long",
+                "trigger": {"kind": "measure", "measure": "queue_age", "above": 300},
+                "actions": [
+                    tell
+                    | {
+                        "subject": "Jobs wait: {{ event.name }}",
+                        "text": "The oldest job has waited for {{ event.value }} seconds.",
+                    }
+                ],
+            },
+        ),
+    ]  # fmt: skip
+    if not for_operator:
+        webhook = Starter(
+            "webhook", "webhook", "When another system calls", "Make a job of each message to a webhook.",
+            {"trigger": {"kind": "webhook"}, "actions": [MAKE]},
+        )  # fmt: skip
+        found.append(webhook)
+    return found
