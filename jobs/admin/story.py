@@ -1,5 +1,6 @@
 """The page of one job: why it stands where it does, what it did step by step, and what can be done about it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,11 @@ from taskflow.lib.clock import utcnow
 from tenants.admin.current import allowed, zone_of
 from tenants.admin.frame import render_page
 from tenants.domain.roles import Permission
-from workflows.domain.fields import Role, read_fields
+from workflows.domain.fields import InputField, Role, read_fields
 from workflows.models import Step
 
 MOST_RELATED = 20
+MOST_UNNAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +101,24 @@ def _status(job: Job, position: int, run: StepRun | None) -> str:
 
 
 def _fields(job: Job) -> list[dict[str, str]]:
-    """Return the fields that the version names and the job has, the outputs first, with their values as text."""
-    records = {Role.INPUT: job.payload, Role.OUTPUT: job.result}
-    rows = []
-    for field in sorted(read_fields(job.version.fields), key=lambda field: field.role is Role.INPUT):
-        record = records[field.role]
-        if isinstance(record, dict) and field.key in record:
-            rows.append({"label": field.shown_label, "value": as_text(record[field.key])})
-    return rows
+    """Return the fields that the job has, with their values as text: outputs, what else came out, inputs."""
+    fields = read_fields(job.version.fields)
+    return [*_named(fields, Role.OUTPUT, job.result), *_unnamed(fields, job), *_named(fields, Role.INPUT, job.payload)]
+
+
+def _named(fields: Iterable[InputField], role: Role, record: Any) -> Iterator[dict[str, str]]:
+    for field in fields:
+        if field.role is role and isinstance(record, dict) and field.key in record:
+            yield {"label": field.shown_label, "value": as_text(record[field.key])}
+
+
+def _unnamed(fields: Iterable[InputField], job: Job) -> list[dict[str, str]]:
+    """Return what came out that the version's fields do not name."""
+    if not isinstance(job.result, dict):
+        return []
+    named = {field.key for field in fields}
+    rest = [key for key in job.result if key not in named]
+    return [{"label": key, "value": as_text(job.result[key])} for key in rest[:MOST_UNNAMED]]
 
 
 def _totals(story: JobStory) -> dict[str, float]:

@@ -75,6 +75,8 @@ def item_row(item: TrialItem, fields: Sequence[InputField]) -> ItemRow:
     live, draft = item.live or {}, item.draft or {}
     told = {field["key"]: field for field in item.fields or ()}
     shown = _field_rows(item, told, fields)
+    # Where nothing is live yet, there is nothing to compare with: what the draft gives is what is to be seen.
+    alone = {key for _, key in shown if key not in told and not item.live and not explains(key)}
     tone, icon, word = TONES[Status(item.status)]
     uid = source_job_uid(item.origin)
     return ItemRow(
@@ -86,8 +88,8 @@ def item_row(item: TrialItem, fields: Sequence[InputField]) -> ItemRow:
         input=in_short(item.input, fields),
         input_json=as_json(item.input),
         job="" if uid is None else str(uid),
-        fields=[row for row, key in shown if _matters(told.get(key))],
-        rest=[row for row, key in shown if key not in told],
+        fields=[row for row, key in shown if key in alone or _matters(told.get(key))],
+        rest=[row for row, key in shown if key not in told and key not in alone],
         notes=[row for row, key in shown if key in told and not _matters(told[key])],
         live_error=live.get("error", ""),
         draft_error=draft.get("error", ""),
