@@ -67,7 +67,8 @@ def _payload(tenant: Tenant | None, trigger: Mapping[str, Any], rule: Automation
         return rows.exclude(payload=None).order_by("-pk").values_list("payload", flat=True).first()
     if tenant is not None and trigger.get("kind") == "event":
         events = AutomationEvent.objects.for_tenant(tenant).filter(name=str(trigger.get("name") or ""))
-        return events.order_by("-pk").values_list("payload", flat=True).first()
+        told = events.order_by("-pk").first()
+        return None if told is None else told.payload
     slugs = trigger.get("workflows") or ()
     if tenant is not None and trigger.get("kind") == "job" and len(slugs) == 1:
         return _fields(tenant, str(slugs[0]))

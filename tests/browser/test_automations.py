@@ -57,7 +57,7 @@ def test_a_rule_for_every_morning_is_made_tried_and_switched_on(cast: Cast, log_
     rule = AutomationRule.objects.get()
     assert rule.trigger == {"kind": "cron", "expression": "30 8 * * 1-5"}
     assert not rule.enabled
-    page.get_by_role("link", name="Rules", exact=True).click()
+    page.get_by_role("link", name="Back to the rules").click()
     switch = page.get_by_role("switch", name="Morning letters")
     expect(switch).to_have_attribute("aria-checked", "false")
     switch.focus()
@@ -108,6 +108,6 @@ def test_a_message_is_looked_at_and_replayed(cast: Cast, log_in: LogIn) -> None:
     accessible(page)
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_text("It was told to 1 rule again.")).to_be_visible()
-    page.get_by_role("link", name="Paid").click()
+    page.get_by_role("link", name="Paid", exact=True).click()
     accessible(page)
     assert Firing.objects.get().delivery == delivery
