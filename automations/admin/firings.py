@@ -24,6 +24,15 @@ OUTCOMES = {
     "failed": "Failed",
     "pending": "Waiting",
 }
+#: What a firing did, in words.
+DID = {
+    "create_jobs": "Made jobs",
+    "notify": "Wrote a message",
+    "retry_job": "Retried the job",
+    "cancel_job": "Cancelled the job",
+    "pause_queue": "Paused the queue",
+    "resume_queue": "Resumed the queue",
+}
 
 
 @seated
@@ -89,6 +98,7 @@ def firing_view(request: HttpRequest, seat: Seat, uid: UUID) -> HttpResponse:
         firing=firing,
         rule=_rule_of(seat, firing),
         links=links,
+        did=[(DID.get(each.get("action", ""), "Did something"), each) for each in firing.told],
         notices=firing.notices.order_by("position")[:MOST_NAMED],
         live=firing.state == FiringState.PENDING,
         seat=seat,

@@ -1,6 +1,6 @@
 """What the form of a rule offers to choose from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -67,8 +67,9 @@ def _payload(tenant: Tenant | None, trigger: Mapping[str, Any], rule: Automation
         return rows.exclude(payload=None).order_by("-pk").values_list("payload", flat=True).first()
     if tenant is not None and trigger.get("kind") == "event":
         events = AutomationEvent.objects.for_tenant(tenant).filter(name=str(trigger.get("name") or ""))
-        return events.order_by("-pk").values_list("payload", flat=True).first()
-    slugs = trigger.get("workflows") or ()
+        told = events.order_by("-pk").first()
+        return None if told is None else told.payload
+    slugs: Sequence[Any] = trigger.get("workflows") or ()
     if tenant is not None and trigger.get("kind") == "job" and len(slugs) == 1:
         return _fields(tenant, str(slugs[0]))
     last = None if rule is None else Firing.objects.filter(rule=rule).order_by("-pk").first()

@@ -11,6 +11,7 @@ from jobs.services.figures import count_figures
 from taskflow.lib.clock import utcnow
 from tenants.models import Connection, ConnectionSpend
 from tenants.services.gate import note_spend
+from tests.browser.scene_automations import add_automations
 from tests.browser.scene_figures import build_posts, subscribe_people
 from tests.browser.scene_versions import add_versions
 from tests.browser.scene_views import add_views
@@ -137,6 +138,7 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         reviews=ask(receipts, tickets, now),
         trial=try_draft(receipts, cast),
     )
+    add_automations(cast, tickets, scene.waiting, now)
     count_figures(now=now + timedelta(minutes=1))
     return scene
 

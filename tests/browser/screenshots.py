@@ -91,6 +91,7 @@ def served() -> Iterator[str]:
 def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
     """Return what to take pictures of: a name, who looks, and the address."""
     from jobs.models import BulkAction, InboundMessage, Lane, Mailbox
+    from tests.browser.scene_automations import automation_pages
     from tests.browser.scene_views import view_pages
 
     owner = scene.cast.owner.username
@@ -149,6 +150,7 @@ def pages(scene: "Scene") -> dict[str, tuple[str, str]]:
         "imports-empty": (operator, "/admin/jobs/listimport/"),
         "list-upload": (operator, "/admin/jobs/listimport/of/receipts/"),
         **view_pages(scene.cast),
+        **automation_pages(scene.cast),
         "workflows": (editor, "/admin/workflows/workflow/"),
         "workflows-empty": (empty, "/admin/workflows/workflow/"),
         "builder": (editor, "/admin/build/sort-tickets/"),

@@ -25,6 +25,9 @@ OWN = ("admin/login/", "admin/logout/", "admin/password_change/", "admin/jsi18n/
 #: What to send where an empty form would be refused for its content before the role is looked at.
 BODIES: dict[str, dict[str, Any]] = {
     "admin/build/<slug:slug>/versions/act/": {"action": "rollback", "version": "1", "confirmed": "1"},
+    "admin/automations/rules/<uuid:uid>/act/": {"action": "disable"},
+    "admin/automations/webhooks/<uuid:uid>/act/": {"action": "disable"},
+    "admin/automations/webhooks/new/": {"name": "Another", "scheme": "github"},
     "admin/gallery/<slug:slug>/": {"name": "Another", "slug": "another", "publish": "on"},
     "admin/jobs/bulkaction/start/": {"kind": "cancel", "scope": "all", "query": "", "confirmed": "1"},
     "admin/jobs/review/<path:object_id>/decide/": {"decision": "approve"},
