@@ -16,7 +16,7 @@ from jobs.domain.trials import TrialState, Turn, turn_of
 from jobs.models import Lane, Queue, Trial, WorkerLease
 from jobs.services import claim_sql as sql
 from jobs.services.submit import ensure_lane
-from jobs.services.trials import HINT_EXPIRES, hint
+from jobs.services.trials import HINT_EXPIRES, call_worker
 
 PAUSED = "The queue is paused."
 #: A run that nobody served for so long has room made for it; so many are asked at once.
@@ -66,8 +66,7 @@ def make_room(*, pool: str, slots: int, now: datetime) -> bool:
         if queue.pool != pool or waited < WAITED:
             continue
         its_turn = standing_of(trial=trial, queue=queue, slots=slots, now=now).turn.runs
-        if its_turn and Trial.objects.filter(pk=trial.pk, due_at=trial.due_at).update(due_at=now + HINT_EXPIRES):
-            hint(trial)
+        if its_turn and call_worker(trial=trial, now=now):
             return True
     return False
 

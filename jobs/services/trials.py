@@ -142,7 +142,7 @@ def cancel_trial(*, trial: Trial, actor: str, now: datetime) -> bool:
     """End a run; what is done stays. False where it was over already."""
     rows = Trial.objects.filter(pk=trial.pk, state=TrialState.RUNNING.value)
     note = f"Cancelled by {actor}."[:500]
-    return bool(rows.update(state=TrialState.CANCELLED.value, finished_at=now, token=None, note=note))
+    return _update(rows, state=TrialState.CANCELLED.value, finished_at=now, token=None, note=note)
 
 
 def hint(trial: Trial) -> None:
@@ -157,10 +157,17 @@ def continue_due(now: datetime) -> int:
     rows = Trial.objects.filter(idle, state=TrialState.RUNNING.value, due_at__lte=now).select_related("workflow")
     sent = 0
     for trial in rows.order_by("due_at")[:100]:
-        if Trial.objects.filter(pk=trial.pk, due_at=trial.due_at).update(due_at=now + HINT_EXPIRES):
-            hint(trial)
-            sent += 1
+        sent += call_worker(trial=trial, now=now)
     return sent
+
+
+def call_worker(*, trial: Trial, now: datetime) -> bool:
+    """Send a hint for the run, unless somebody else did since it was read."""
+    rows = Trial.objects.filter(pk=trial.pk, due_at=trial.due_at)
+    if not _update(rows, due_at=now + HINT_EXPIRES):
+        return False
+    hint(trial)
+    return True
 
 
 def take_trial(*, trial_id: int, now: datetime) -> Trial | None:
@@ -168,7 +175,7 @@ def take_trial(*, trial_id: int, now: datetime) -> Trial | None:
     free = Q(worked_at=None) | Q(worked_at__lt=now - STALE)
     token = random.getrandbits(62)
     rows = Trial.objects.filter(free, pk=trial_id, state=TrialState.RUNNING.value)
-    if not rows.update(worked_at=now, token=token, due_at=now + STALE):
+    if not _update(rows, worked_at=now, token=token, due_at=now + STALE):
         return None
     # It may have been cancelled, or taken by another one, in between.
     return Trial.objects.select_related("workflow", "tenant").filter(pk=trial_id, token=token).first()
@@ -176,21 +183,28 @@ def take_trial(*, trial_id: int, now: datetime) -> Trial | None:
 
 def beat_trial(*, trial: Trial, now: datetime) -> bool:
     """Say that this process is still at the run; False when it is not its any more."""
-    return bool(_held(trial).update(worked_at=now, due_at=now + STALE))
+    return _update(_held(trial), worked_at=now, due_at=now + STALE)
 
 
 def release_trial(*, trial: Trial, now: datetime, due_at: datetime, note: str = "") -> None:
     """Let any process go on with the run: at once, or when the tick finds that `due_at` has come."""
-    released = _held(trial).update(
-        worked_at=None, token=None, due_at=max(due_at, now), note=note[:500], contends=trial.contends
-    )
+    later = max(due_at, now)
+    released = _update(_held(trial), worked_at=None, token=None, due_at=later, note=note[:500], contends=trial.contends)
     if released and due_at <= now:
         hint(trial)
 
 
 def fail_trial(*, trial: Trial, reason: str, now: datetime) -> None:
     """End a run that cannot go on."""
-    _held(trial).update(state=TrialState.FAILED.value, finished_at=now, token=None, note=reason[:500])
+    _update(_held(trial), state=TrialState.FAILED.value, finished_at=now, token=None, note=reason[:500])
+
+
+def _update(rows: Any, **values: Any) -> bool:
+    """Change the rows that are still as was asked for, and say whether there were any.
+
+    Even one statement can meet a deadlock: one process comes to a run by its key, another by the index of what is due.
+    """
+    return bool(in_transaction(lambda: rows.update(**values)))
 
 
 def _held(trial: Trial) -> Any:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from workflows.domain.definition import Definition
@@ -236,8 +236,13 @@ def test_nothing_differs_from_itself(flow: dict[str, Any]) -> None:
     assert diff_data(flow, copy.deepcopy(flow)).is_empty
 
 
+FLOW = {"name": "A", "timeout": 1.0, "steps": []}
+TWICE = [{"name": "r"}, {"name": "r"}]
+
+
 @settings(max_examples=300)
 @given(before=FLOWS, after=FLOWS)
+@example(before=FLOW | {"fields": TWICE}, after=FLOW | {"fields": [{"name": "r", "x": None}, {"name": "r"}]})
 def test_whatever_differs_is_in_the_diff(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert diff_data(before, after).is_empty == (
         json.dumps(plain(before), sort_keys=True) == json.dumps(plain(after), sort_keys=True)

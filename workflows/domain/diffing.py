@@ -107,7 +107,7 @@ def compare(before: Any, after: Any, path: Path = ()) -> Iterator[Change]:
 
 
 def _same(before: Any, after: Any) -> bool:
-    """Say whether two values are the same, of the same kind: 1 is not true, and 1.0 is 1."""
+    """Say whether two values are the same, of the same kind: 1 is not true, 1.0 is 1, and null as good as absent."""
     return _text(before) == _text(after)
 
 
@@ -115,7 +115,8 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(str(key))}:{_text(value[key])}" for key in sorted(value, key=str)) + "}"
+        told = sorted((key for key, inner in value.items() if inner is not None), key=str)
+        return "{" + ",".join(f"{json.dumps(str(key))}:{_text(value[key])}" for key in told) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_text, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
