@@ -65,7 +65,7 @@ PAGES: dict[str, list[tuple[str, str, str, Permission]]] = {
     "Learn": [("learn", "Samples and decisions", "school", Permission.VIEW_WORKFLOWS)],
     "Automate": [
         ("automation_rules", "Rules", "bolt", Permission.VIEW_WORKFLOWS),
-        ("automation_firings", "Firings", "receipt_long", Permission.VIEW_WORKFLOWS),
+        ("automation_firings", "Firings", "manage_history", Permission.VIEW_WORKFLOWS),
         ("automation_webhooks", "Webhooks", "webhook", Permission.VIEW_WORKFLOWS),
     ],
     "Operate": [("reports", "Reports by mail", "forward_to_inbox", Permission.VIEW_JOBS)],
