@@ -4,6 +4,7 @@
 of a test run is always a file or a server, never memory, so that threads and processes of a test see the same rows.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -65,6 +66,52 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
     return report
+
+
+@pytest.fixture(scope="session")
+def _migrated(request: pytest.FixtureRequest) -> Path | None:
+    """Where an SQLite database is kept that has all migrations, which take longer than most tests; None elsewhere."""
+    if not on_sqlite():
+        return None
+    root = request.config.rootpath
+    state = hashlib.sha256((root / "uv.lock").read_bytes())
+    for path in sorted(root.glob("*/migrations/*.py")):
+        state.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return request.config.cache.mkdir("migrated") / f"{state.hexdigest()}.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, _migrated: Path | None) -> None:
+    """Begin with the database that is kept; what comes after the migrations is still done anew."""
+    if _migrated is not None and _migrated.exists():
+        shutil.copy(_migrated, settings.DATABASES["default"]["TEST"]["NAME"])
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    return django_db_keepdb or on_sqlite()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any, _migrated: Path | None) -> None:
+    """Keep the new database for later runs."""
+    if _migrated is None or _migrated.exists():
+        return
+    from django.db import connection
+
+    for old in _migrated.parent.glob("*.sqlite3"):
+        old.unlink(missing_ok=True)
+    copy = VAR_DIR / "migrated.sqlite3"
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("VACUUM INTO %s", [str(copy)])
+    # Another process of the same run may do so too: whichever comes last, what is there is whole.
+    fresh = _migrated.with_suffix(f".{os.getpid()}")
+    shutil.copy(copy, fresh)
+    fresh.replace(_migrated)
+
+
+def on_sqlite() -> bool:
+    return settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
 
 
 def pytest_unconfigure() -> None:

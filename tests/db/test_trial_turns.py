@@ -108,6 +108,7 @@ def test_a_run_whose_lane_weighs_more_pays_less(trial: Trial) -> None:
     assert Lane.objects.get(tenant=trial.tenant).virtual_time == pytest.approx(trial.seconds / 4, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_beside_live_work_while_other_workers_have_slots(trial: Trial) -> None:
     others(jobs=3)
     make_lane(make_queue(), trial.tenant, virtual_time=50.0)

@@ -353,6 +353,7 @@ def test_the_number_of_queries_does_not_grow_with_the_jobs(
             assert client.get(url).status_code == 200
 
 
+@pytest.mark.slow
 def test_naughty_strings_as_searches_find_nothing_and_break_nothing(acme: Cast, receipts: Workflow) -> None:
     make_job(receipts)
     client = login(acme.viewer)

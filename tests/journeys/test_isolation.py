@@ -496,6 +496,7 @@ def test_in_the_admin_what_is_theirs_does_not_exist(mine: Belongings, theirs: Be
     assert state_of(theirs) == before
 
 
+@pytest.mark.slow
 def test_in_the_admin_what_is_mine_exists_and_shows_nothing_of_theirs(mine: Belongings, theirs: Belongings) -> None:
     """Proves that the 404s above are for the tenant's sake, and looks for leaks in choices, filters and inlines."""
     client, problems = log_in(mine.cast.owner), []
@@ -508,6 +509,7 @@ def test_in_the_admin_what_is_mine_exists_and_shows_nothing_of_theirs(mine: Belo
     assert problems == []
 
 
+@pytest.mark.slow
 def test_pages_without_an_id_show_and_change_nothing_of_theirs(mine: Belongings, theirs: Belongings) -> None:
     before, problems = state_of(theirs), []
     for name, client in members(mine):
@@ -536,6 +538,7 @@ def test_what_is_the_operators_is_refused_to_members(mine: Belongings) -> None:
     assert problems == []
 
 
+@pytest.mark.slow
 def test_searches_and_choices_find_nothing_of_theirs(mine: Belongings, theirs: Belongings) -> None:
     part, problems = WORD[:-2], []
     for name, client in members(mine):

@@ -14,7 +14,7 @@ from tests.journeys.doors import Door, admin_doors, api_doors
 from tests.journeys.test_isolation import Belongings, mine  # noqa: F401 - a fixture
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 #: What a viewer does changes nothing for anybody else: which view the own list opens with, and a list as a file.
 FOR_ONESELF = {
     "admin/build/<slug:slug>/views/<uuid:view>/default/",

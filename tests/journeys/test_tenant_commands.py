@@ -144,6 +144,7 @@ def test_a_key_is_revoked_by_its_prefix_once() -> None:
         run("apikey", "revoke", "nope")
 
 
+@pytest.mark.slow
 def test_a_script_takes_the_key_from_the_last_line(process_env: dict[str, str]) -> None:
     make_tenant("acme")
     manage = str(Path(__file__).parents[2] / "manage.py")

@@ -230,7 +230,7 @@ def plain(value: Any) -> Any:
     return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(flow=FLOWS)
 def test_nothing_differs_from_itself(flow: dict[str, Any]) -> None:
     assert diff_data(flow, copy.deepcopy(flow)).is_empty
@@ -240,7 +240,7 @@ FLOW = {"name": "A", "timeout": 1.0, "steps": []}
 TWICE = [{"name": "r"}, {"name": "r"}]
 
 
-@settings(max_examples=300)
+@settings(max_examples=50)
 @given(before=FLOWS, after=FLOWS)
 @example(before=FLOW | {"fields": TWICE}, after=FLOW | {"fields": [{"name": "r", "x": None}, {"name": "r"}]})
 def test_whatever_differs_is_in_the_diff(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -249,7 +249,7 @@ def test_whatever_differs_is_in_the_diff(before: dict[str, Any], after: dict[str
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=50)
 @given(before=FLOWS, after=FLOWS)
 def test_the_diff_leads_from_one_to_the_other(before: dict[str, Any], after: dict[str, Any]) -> None:
     """Every step of either side whose content is not the same is told, with its places, and no other is."""
@@ -261,6 +261,16 @@ def test_the_diff_leads_from_one_to_the_other(before: dict[str, Any], after: dic
     renamed_from = {change.before for step in told.steps for change in step.changes if change.path == ("key",)}
     assert unexplained <= renamed_from
     assert {key for key in set(olds) & set(news) if key not in same} <= {step.key for step in told.steps}
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@given(before=FLOWS, after=FLOWS)
+def test_of_many_pairs_the_diff_tells_all_and_leads_from_one_to_the_other(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    test_whatever_differs_is_in_the_diff.hypothesis.inner_test(before=before, after=after)
+    test_the_diff_leads_from_one_to_the_other.hypothesis.inner_test(before=before, after=after)
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PRODUCER = """
 import sys
 from kombu import Connection
@@ -17,6 +19,7 @@ with Connection("filesystem://", transport_options=folders) as connection:
 """
 
 
+@pytest.mark.slow
 def test_a_message_is_never_seen_half_written(tmp_path: Path) -> None:
     producer = subprocess.Popen([sys.executable, "-c", PRODUCER, str(tmp_path)])
     whole: set[str] = set()
