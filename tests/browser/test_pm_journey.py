@@ -5,6 +5,7 @@ import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -44,17 +45,17 @@ def worker(cast: Cast, tmp_path: Path) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def send(cast: Cast, live_server: LiveServer) -> Callable[[str], dict[str, str]]:
+def send(cast: Cast, live_server: LiveServer) -> Callable[[str], dict[str, Any]]:
     """Send a job of a text by the API, as another system does."""
     key = create_api_key(tenant=cast.tenant, name="shop", scopes=["jobs:write"]).clear
 
-    def sending(text: str) -> dict[str, str]:
+    def sending(text: str) -> dict[str, Any]:
         body = json.dumps({"workflow": "order-letters", "payload": {"text": text}}).encode()
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{live_server.url}/api/v1/jobs", body, headers)  # noqa: S310 - our own address
         with urllib.request.urlopen(request) as answer:  # noqa: S310
             assert answer.status == 201
-            found: dict[str, str] = json.loads(answer.read())
+            found: dict[str, Any] = json.loads(answer.read())
             return found
 
     return sending
@@ -178,7 +179,7 @@ def publish_first(page: Page) -> None:
     expect(page.get_by_text("The first, by words.")).to_be_visible()
 
 
-def watch_a_job(page: Page, send: Callable[[str], dict[str, str]]) -> None:
+def watch_a_job(page: Page, send: Callable[[str], dict[str, Any]]) -> None:
     """See a job that another system sends arrive and finish, in the list and on its own page."""
     open_tab(page, "Letters")
     expect(page.get_by_role("heading", name="No letters yet")).to_be_visible()
@@ -220,7 +221,7 @@ def change_and_publish(page: Page) -> None:
 
 
 def test_from_an_empty_tenant_to_a_workflow_that_was_rolled_back(
-    log_in: LogIn, worker: Fleet, send: Callable[[str], dict[str, str]]
+    log_in: LogIn, worker: Fleet, send: Callable[[str], dict[str, Any]]
 ) -> None:
     page = log_in("editor@acme.test")
     page.get_by_role("link", name="Workflows").first.click()
