@@ -172,6 +172,7 @@ def test_a_pause_hoards_no_credit() -> None:
     assert taken.count(busy.tenant_id) >= 26
 
 
+@pytest.mark.slow
 def test_a_slow_job_holds_nobody_up_even_in_the_only_process(process: WorkerProcess) -> None:
     workflow, queue = make_workflow(steps=[SLEEP]), make_queue()
     (slow,) = send(workflow, 1, seconds=2.5)
@@ -186,6 +187,7 @@ def test_a_slow_job_holds_nobody_up_even_in_the_only_process(process: WorkerProc
     assert check(load()) == []
 
 
+@pytest.mark.slow
 def test_jobs_that_were_thought_quick_do_not_wait_in_a_row_beside_idle_threads(process: WorkerProcess) -> None:
     workflow, queue = make_workflow(steps=[SLEEP]), make_queue()
     jobs = send(workflow, 12, seconds=0.4)

@@ -63,6 +63,7 @@ def problems(review: Review, job: Job, log: list[str]) -> list[str]:
     return [what for what, holds in checks.items() if not holds]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps, st.sampled_from(["stop", "fail"]), st.booleans())
 def test_a_review_makes_sense_after_every_act(

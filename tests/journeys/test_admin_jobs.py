@@ -163,6 +163,7 @@ def test_a_job_page_tells_its_story(acme: Cast) -> None:
     assert "BLUE ANCHOR" in succeeded
 
 
+@pytest.mark.slow
 def test_hostile_values_break_no_page_and_are_shown_as_text(acme: Cast, receipts: Workflow) -> None:
     now = utcnow()
     steps = [{"key": "extract", "kind": "python", "config": {"function": "echo"}}]

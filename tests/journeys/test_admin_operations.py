@@ -147,6 +147,7 @@ def make_action(acme: Cast, jobs: int) -> BulkAction:
     return start_bulk_action(tenant=acme.tenant, kind="retry", wanted=wanted, user=acme.operator, now=utcnow())
 
 
+@pytest.mark.slow
 def test_an_action_larger_than_a_chunk_is_worked_through_to_its_end(acme: Cast) -> None:
     action = make_action(acme, CHUNK + 5)
     run_bulk_action(action.pk)
@@ -328,6 +329,7 @@ def test_the_pages_of_the_deployment_are_for_superusers(acme: Cast, root: User) 
             assert login(root).get(url).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_superuser_without_a_tenant_sees_every_page(acme: Cast, globex: Cast, root: User) -> None:
     build_scene(acme, jobs=2)
     client = login(root)

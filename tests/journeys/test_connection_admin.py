@@ -30,6 +30,7 @@ def errors(answer) -> dict[str, list[str]]:
     return {name: list(found) for name, found in answer.context["adminform"].form.errors.items()}
 
 
+@pytest.mark.slow
 def test_every_kind_can_be_chosen_and_has_its_form(acme: Cast) -> None:
     client = log_in(acme.editor)
     page = client.get(f"{BASE}add/").content.decode()

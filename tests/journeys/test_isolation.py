@@ -481,6 +481,7 @@ def test_the_walk_sees_the_whole_map() -> None:
     assert {"health", "api/v1/jobs/<uuid:uid>", "admin/jobs/job/<path:object_id>/change/"} <= set(routes)
 
 
+@pytest.mark.slow
 def test_in_the_admin_what_is_theirs_does_not_exist(mine: Belongings, theirs: Belongings) -> None:
     before, problems = state_of(theirs), []
     for name, client in members(mine):
@@ -553,6 +554,7 @@ def test_searches_and_choices_find_nothing_of_theirs(mine: Belongings, theirs: B
     assert problems == []
 
 
+@pytest.mark.slow
 def test_actions_on_lists_do_not_touch_what_is_theirs(mine: Belongings, theirs: Belongings) -> None:
     before, tried = state_of(theirs), 0
     client = log_in(mine.cast.owner)
@@ -581,6 +583,7 @@ def test_a_bulk_action_takes_only_jobs_of_ones_own(mine: Belongings, theirs: Bel
     assert state_of(theirs) == before
 
 
+@pytest.mark.slow
 def test_a_member_of_nothing_sees_nothing(mine: Belongings, theirs: Belongings) -> None:
     client, problems = log_in(make_user()), []
     for route in all_routes():

@@ -167,6 +167,7 @@ def test_what_is_written_reads_back_the_same(data):
     assert load_yaml(dump_yaml(data)) == data
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(max_size=80), st.text(alphabet="ab:-[]{}&*!|>?'\"\n #,1.~", max_size=60)))
 def test_no_text_raises_anything_but_a_yaml_error(text):
     try:
@@ -220,6 +221,7 @@ def definitions(draw):
     return data
 
 
+@pytest.mark.slow
 @given(definitions())
 def test_a_definition_is_the_same_after_a_round_trip(data):
     definition = check_definition(data)

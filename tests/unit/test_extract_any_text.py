@@ -38,6 +38,7 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(TEXTS)
 @settings(deadline=None, max_examples=150)
 def test_any_text_gets_an_answer_that_holds_to_the_text(text):

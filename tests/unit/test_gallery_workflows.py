@@ -66,6 +66,7 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(TEXTS)
 @settings(deadline=None, max_examples=60)
 def test_any_text_gets_an_answer(text):

@@ -113,6 +113,7 @@ def test_half_a_surrogate_pair_is_refused_by_the_name_of_its_field(api: Api, wor
     assert set(faults(answer)) == {"payload.value.1.b"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not json_suite(), reason="JSONTestSuite is not beside the checkout")
 def test_every_file_of_the_json_test_suite_is_taken_in_or_refused(api: Api, workflow: Workflow) -> None:
     for path in json_suite():
@@ -148,6 +149,7 @@ def everything(api: Api) -> Iterator[dict[str, Any]]:
         cursor = {"cursor": page["next_cursor"]}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not naughty_strings(), reason="the naughty strings are not beside the checkout")
 def test_every_naughty_string_is_taken_in_or_refused_in_every_field(api: Api, workflow: Workflow) -> None:
     for text in naughty_strings():

@@ -287,6 +287,7 @@ def test_nothing_that_is_sent_as_mail_is_an_error(key, mailbox, raw):
     assert said(send(key, raw))[0] in ("accepted", "refused", "ignored")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="the messages are not beside the checkout")
 def test_every_message_of_the_public_set_is_taken_or_left_alone_for_a_reason(key, mailbox):
     outcomes = {}
