@@ -30,7 +30,7 @@ def test_the_start_page_leads_to_the_work(page: Page) -> None:
     expect(page.get_by_role("heading", name="Receipts")).to_be_visible()
     expect(page.get_by_role("columnheader", name="Company")).to_be_visible()
     expect(page.get_by_role("columnheader", name="Total")).to_be_visible()
-    page.get_by_role("link", name="Tickets").first.click()
+    page.get_by_role("link", name="Tickets", exact=True).first.click()
     expect(page.get_by_role("columnheader", name="Question")).to_be_visible()
     expect(page.get_by_role("columnheader", name="Company")).to_have_count(0)
 

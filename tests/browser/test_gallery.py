@@ -20,7 +20,7 @@ def page(transactional_db: None, log_in: LogIn) -> Page:
 
 
 def test_a_starter_is_looked_at_installed_and_tried(page: Page) -> None:
-    page.get_by_role("link", name="Gallery").click()
+    page.get_by_role("link", name="Gallery", exact=True).click()
     page.get_by_role("link", name="Invoice Processing").click()
     expect(page.get_by_text("Read the invoice")).to_be_visible()
     expect(page.get_by_text("Harbour Stationery Ltd").first).to_be_visible()
