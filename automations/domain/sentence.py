@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from automations.domain.actions import Action, CancelJob, CreateJobs, Notify, PauseQueue, ResumeQueue, RetryJob
+from automations.domain.actions import Action, CancelJob, CreateJobs, Notify, PauseQueue, RetryJob
 from automations.domain.cron import describe
 from automations.domain.triggers import (
     CronTrigger,
@@ -112,7 +112,7 @@ def _when_measure(trigger: MeasureTrigger) -> str:
             return f"When more than {trigger.above:.0%} of jobs{of} fail in {trigger.window / 60:g} minutes"
         case Measure.OPEN_REVIEWS:
             return f"When more than {trigger.above:g} reviews{of} are open"
-        case Measure.BUDGET_USED:
+        case _:
             return f"When more than {trigger.above:.0%} of the budget{of} is used"
 
 
@@ -131,7 +131,7 @@ def _what(action: Action) -> str:
             return "cancel the job"
         case PauseQueue():
             return f"pause the queue {action.queue}{' for every tenant' if action.everybody else ''}"
-        case ResumeQueue():
+        case _:
             return f"resume the queue {action.queue}{' for every tenant' if action.everybody else ''}"
 
 
