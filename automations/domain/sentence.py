@@ -91,7 +91,7 @@ def _when(trigger: Trigger | None, zone: str, endpoint: str) -> str:
             return f"When a message{types} comes to the webhook “{endpoint}”"
         case ManualTrigger():
             return "When somebody runs it"
-        case None:
+        case _:
             return "Never"
 
 

@@ -96,11 +96,6 @@ class ValueFilter:
     spans: tuple[Span, ...]
     contains: str = ""
 
-    @property
-    def points_only(self) -> bool:
-        """Whether only certain values will do."""
-        return all(span.is_point for span in self.spans) and not self.contains
-
     def holds(self, kept: str) -> bool:
         """Say whether a value, as the index keeps it, is meant."""
         if self.contains and self.contains not in decode(kept).casefold():

@@ -10,7 +10,7 @@ from automations.domain.sentence import sentence
 from automations.domain.signatures import signed_time
 from automations.domain.states import Scheme
 from automations.domain.triggers import has_labels, read_trigger
-from jobs.domain.figures import quantile, seconds_of
+from jobs.domain.figures import Added, JobFacts, quantile, seconds_of
 from workflows.domain.expressions.explain import parts_of
 
 
@@ -54,3 +54,11 @@ def test_times_end_where_they_are_asked_to() -> None:
 
     begin, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
     assert due_between("0 7 * * *", "UTC", begin, end) == [datetime(2026, 1, day, 7, tzinfo=UTC) for day in (1, 2)]
+
+
+def test_a_job_that_was_never_started_waited_for_nothing() -> None:
+    at, added = datetime(2026, 1, 1, tzinfo=UTC), Added()
+    added.add(JobFacts(1, "SUCCEEDED", "", at, at, None, at))
+    (figures,) = added.figures.values()
+    assert not [name for name in figures if name.startswith("wait")]
+    assert [name for name in figures if name.startswith("took")]

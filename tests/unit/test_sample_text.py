@@ -36,6 +36,7 @@ def test_lines_tables_and_json_are_told_apart() -> None:
         ({"text": "x"}, None, ""),
         ({"text": "y"}, {"team": "C"}, "n"),
     ]
+    assert read("text,amount\nhello,") == [({"text": "hello"}, None, "")]
     assert guess_form("text", FIELDS) == "lines"
 
 

@@ -8,7 +8,7 @@ import pytest
 from jobs.domain.export_rows import csv_lines
 from jobs.domain.values import decode, encode, encode_moment, encode_number, encode_text, read_day, read_moment
 from jobs.domain.view_address import BadCondition, read_parameter
-from jobs.domain.view_filter import LONGEST_VALUE, MOST_CHOICES, ValueFilter, compile_filter
+from jobs.domain.view_filter import LONGEST_VALUE, MOST_CHOICES, ValueFilter, compile_filter, whole_value
 from jobs.domain.view_paths import path_problem
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -82,3 +82,8 @@ def test_cells_are_written_as_their_kind() -> None:
     rows = [[None, True, 1.5, "=1+1", ["a"]]]
     text = csv_lines(rows, ["result.a", "result.b", "result.c", "result.d", "result.e"])
     assert text.startswith(",true,1.5,'=1+1,")
+
+
+def test_a_value_that_is_counted_is_asked_for_exactly() -> None:
+    found = whole_value("result.a", encode("refund"))
+    assert [found.holds(encode(value)) for value in ("refund", "refunds", 5)] == [True, False, False]
