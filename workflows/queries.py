@@ -54,27 +54,32 @@ class LiveVersion:
         return self.next
 
 
-@remember(seconds=1)
 def get_live(tenant_id: int, slug: str) -> LiveVersion:
-    """Return the version that new jobs of a workflow run, at most a second old.
+    """Return the version that new jobs of a workflow run from now on, in every process: which it is, is read each time.
 
     Raises WorkflowNotFound or NotPublished.
     """
-    rows = Workflow.objects.filter(tenant_id=tenant_id, slug=slug, active=True)
-    found = rows.select_related("live_version", "next_version").first()
-    if found is None:
+    row = (
+        Workflow.objects.filter(tenant_id=tenant_id, slug=slug, active=True)
+        .values_list("pk", "queue", "live_version_id", "next_version_id", "next_share")
+        .first()
+    )
+    if row is None:
         raise WorkflowNotFound(f"There is no workflow '{slug}'.")
-    version = found.live_version
-    if version is None or version.number is None:
+    workflow_id, queue, live_id, next_id, share = row
+    if live_id is None:
         raise NotPublished(f"The workflow '{slug}' is not published yet.")
-    live, coming = _as_live(found, version), found.next_version
-    if coming is None or not found.next_share:
+    live = _version(workflow_id, live_id, queue)
+    if next_id is None or not share:
         return live
-    return replace(live, next=_as_live(found, coming), share=found.next_share)
+    return replace(live, next=_version(workflow_id, next_id, queue), share=share)
 
 
-def _as_live(workflow: Workflow, version: WorkflowVersion) -> LiveVersion:
-    return LiveVersion(workflow.pk, version.pk, version.number or 0, workflow.queue, read_fields(version.fields))
+@remember(seconds=60)
+def _version(workflow_id: int, version_id: int, queue: str) -> LiveVersion:
+    """Return a published version, which never changes."""
+    number, fields = WorkflowVersion.objects.values_list("number", "fields").get(pk=version_id)
+    return LiveVersion(workflow_id, version_id, number or 0, queue, read_fields(fields))
 
 
 def find_version(workflow: Workflow, name: str) -> WorkflowVersion | None:

@@ -62,7 +62,7 @@ def submit_job(*, tenant_id: int, request: NewJob, now: datetime) -> Job:
 
 def submit_jobs(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[Job | SubmissionError]:
     """Store the jobs that are right in one transaction. Returns, in order, each one's row or what is wrong with it."""
-    answers = [_prepare(tenant_id, request, now) for request in requests]
+    answers = _prepare_all(tenant_id, requests, now)
     jobs = [answer for answer in answers if isinstance(answer, Job)]
     files = {
         answer.uid: request.file_ids
@@ -117,11 +117,23 @@ def find_first_use(tenant_id: int, key: str, fingerprint: str) -> Job | None:
     return row.job
 
 
-def _prepare(tenant_id: int, request: NewJob, now: datetime) -> Job | SubmissionError:
+def _prepare_all(tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[Job | SubmissionError]:
+    live = {slug: _live_or_not(tenant_id, slug) for slug in {request.workflow for request in requests}}
+    return [_prepare(tenant_id, request, live[request.workflow], now) for request in requests]
+
+
+def _live_or_not(tenant_id: int, slug: str) -> LiveVersion | SubmissionError:
     try:
-        live = get_live(tenant_id, request.workflow)
+        return get_live(tenant_id, slug)
     except (WorkflowNotFound, NotPublished) as error:
         return SubmissionError([("workflow", str(error))])
+
+
+def _prepare(
+    tenant_id: int, request: NewJob, live: LiveVersion | SubmissionError, now: datetime
+) -> Job | SubmissionError:
+    if isinstance(live, SubmissionError):
+        return live
     queue_id = find_queue(request.queue or live.queue)
     problems = [
         (f"payload.{problem.field}" if problem.field else "payload", problem.message)
@@ -254,7 +266,7 @@ def _database_row(job: Job) -> tuple[object, ...]:
 
 def check_requests(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[SubmissionError]:
     """Return what is wrong with the requests, without storing anything."""
-    answers = (_prepare(tenant_id, request, now) for request in requests)
+    answers = _prepare_all(tenant_id, requests, now)
     return [answer for answer in answers if isinstance(answer, SubmissionError)]
 
 

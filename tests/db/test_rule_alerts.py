@@ -213,15 +213,11 @@ def test_a_firing_that_failed_is_worked_on_again_when_somebody_asks(acme: Cast) 
     rule = make_rule(acme.tenant)
     workflow.active = False
     workflow.save()
-    from taskflow.lib.cache import forget_all
-
-    forget_all()
     (firing,) = run_now(rule=rule, actor="ann", now=utcnow())
     fire()
     firing.refresh_from_db()
     assert (firing.state, firing.error) == ("failed", "actions.0.jobs.0.workflow: There is no workflow 'target'.")
     Workflow.objects.update(active=True)
-    forget_all()
     with transaction.atomic():
         assert retry_firing(firing=firing, now=utcnow())
     fire()
