@@ -118,10 +118,14 @@ def _test(request: HttpRequest, workflow: Workflow) -> HttpResponse:
     except (NothingToTest, DefinitionError) as error:
         messages.error(request, f"It could not be tested. {error}")
     else:
-        messages.success(request, f"{run.total} golden samples are being tested. This page tells what comes of it.")
+        messages.success(request, f"{_golden(run.total)} being tested. This page tells what comes of it.")
     return HttpResponseRedirect(reverse("publish", args=[workflow.slug]))
 
 
 def _run_url(workflow: Workflow, run: Trial | None) -> str:
     """Return the address of the test's page."""
     return reverse("test_run", args=[workflow.slug, run.uid]) if run is not None else ""
+
+
+def _golden(count: int) -> str:
+    return "1 golden sample is" if count == 1 else f"{count:,} golden samples are"

@@ -58,13 +58,17 @@ class LlmAnswer(models.Model):
 
 
 class LlmUsage(models.Model):
-    """What one version asked of one model in one day (UTC), in all; kept when the calls themselves are pruned."""
+    """What one version asked of one model in one day (UTC), in all; kept when the calls themselves are pruned.
+
+    What it asked in `tests` on samples is summed by itself.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
     version = models.ForeignKey(WorkflowVersion, models.CASCADE, related_name="+")
     connection = models.CharField(max_length=63)
     model = models.CharField(max_length=200)
+    tests = models.BooleanField(default=False)
     calls = models.PositiveIntegerField(default=0)
     cached = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
@@ -77,7 +81,9 @@ class LlmUsage(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "day", "version", "connection", "model"), name="llm_usage_once"),
+            models.UniqueConstraint(
+                fields=("tenant", "day", "version", "connection", "model", "tests"), name="llm_usage_kind_once"
+            ),
         )
 
     def __str__(self) -> str:

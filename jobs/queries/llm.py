@@ -58,7 +58,7 @@ def list_calls(job: Job, *, texts: bool) -> list[LlmCall]:
 def get_usage(tenant_id: int, *, since: date) -> UsageTables:
     """Return what a tenant asked of models on `since` (UTC) and later; three queries."""
     rows = LlmUsage.objects.for_tenant(tenant_id).filter(day__gte=since)
-    names = ("version__workflow__slug", "version__workflow__name", "version__number")
+    names = ("version__workflow__slug", "version__workflow__name", "version__number", "tests")
     return UsageTables(
         total=next(iter(_sums(rows, ("tenant_id",))), _nothing()),
         by_day=_sums(rows, ("day", "connection", "model"), "-day", "-cost_sum"),

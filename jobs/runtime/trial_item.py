@@ -14,6 +14,7 @@ from jobs.services.trial_results import ItemResult
 from taskflow.lib.clock import utcnow
 from taskflow.lib.fields import dump_json
 from tenants.domain.connections import Connection, Gate
+from workflows.domain.calls import ModelCall
 from workflows.domain.fields import check_payload
 from workflows.domain.files import StoredFile
 from workflows.domain.outcomes import Record, Snooze, TransientError, Wait
@@ -66,8 +67,13 @@ class Tried:
         return self.result is not None and bool(questions_of(self.result))
 
     @property
+    def calls(self) -> tuple[ModelCall, ...]:
+        """The calls to language models."""
+        return tuple(self.result.calls) if self.result else ()
+
+    @property
     def cost(self) -> float:
-        return sum(call.usage.cost for call in self.result.calls) if self.result else 0.0
+        return sum(call.usage.cost for call in self.calls)
 
 
 def try_item(work: ItemWork, setting: Setting) -> ItemResult:
@@ -81,10 +87,21 @@ def try_item(work: ItemWork, setting: Setting) -> ItemResult:
         off = _put_off(draft, work, now)
     seconds = time.perf_counter() - start
     cost = sum(tried.cost for tried in (live, draft) if tried is not None)
+    live_calls, draft_calls = (live.calls if live else ()), (draft.calls if draft else ())
     recorded = _recorded(work.recordings)
     if off is not None or draft is None:
         until, note, spared = off or (now, "", True)
-        return ItemResult(work.item_id, seconds, cost, recorded, until=until, note=note, spared=spared)
+        return ItemResult(
+            work.item_id,
+            seconds,
+            cost,
+            recorded,
+            until=until,
+            note=note,
+            spared=spared,
+            live_calls=live_calls,
+            draft_calls=draft_calls,
+        )
     if setting.step_key and live is not None:
         live = _one_step(live, setting.step_key)
     comparison = _compare(live, draft, work.expected, setting.step_key)
@@ -99,6 +116,8 @@ def try_item(work: ItemWork, setting: Setting) -> ItemResult:
         live_asks=live is not None and live.asks,
         asks=draft.asks,
         reused=any(trace.reused for trace in draft.result.traces.values()) if draft.result else False,
+        live_calls=live_calls,
+        draft_calls=draft_calls,
     )
 
 

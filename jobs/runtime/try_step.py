@@ -8,8 +8,9 @@ from jobs.models import Trial, TrialItem
 from jobs.queries.trials import files_of_items, recordings_of_items, source_jobs
 from jobs.runtime.trial_item import ItemWork, try_item
 from jobs.runtime.trials import setting_of
-from jobs.services.trial_results import ItemResult
+from jobs.services.trial_results import ItemResult, count_calls
 from jobs.services.trials import NothingToTest, snapshot_of
+from taskflow.lib.db import in_transaction
 from taskflow.lib.ids import new_uid
 from workflows.domain.outcomes import Record
 from workflows.domain.recording import Recordings
@@ -31,7 +32,8 @@ class StepTried:
 def try_step(*, workflow: Workflow, step_key: str, sample: Sample | None, payload: Record, now: datetime) -> StepTried:
     """Run the draft's step over a sample, or another payload, with the outputs before it from the live version.
 
-    Nothing is stored. Raises NothingToTest, or DefinitionError where the draft cannot run.
+    Nothing is stored but the sums of what language models were asked. Raises NothingToTest, or DefinitionError where
+    the draft cannot run.
     """
     snapshot = snapshot_of(workflow)
     if step_key not in {step.key for step in snapshot.definition.steps if step.enabled}:
@@ -50,6 +52,7 @@ def try_step(*, workflow: Workflow, step_key: str, sample: Sample | None, payloa
     origin = "" if sample is None else sample.origin
     item = TrialItem(pk=0, trial=trial, position=0, sample=sample, input=payload, expected=known, origin=origin)
     result = _run(trial, item)
+    in_transaction(lambda: count_calls(trial, [result]))
     if result.comparison is None:
         return StepTried(item, None, result.note or "It could not be tried just now.")
     item.live, item.draft, item.status = result.live, result.draft, result.comparison.status.value

@@ -1,7 +1,7 @@
 """Keeping what language models were asked: the calls for audit, answers for the next time, and daily sums."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,13 +45,27 @@ def record_calls(reports: Sequence[Report]) -> None:
     rows = [_row(report, record) for report in reports for record in report.calls]
     insert_rows(LlmCall, CALL_COLUMNS, rows)
     _keep_answers(reports)
+    _add_all(
+        (report.job.tenant_id, report.job.version_id, False, record.call)
+        for report in reports
+        for record in report.calls
+    )
+
+
+def count_test_calls(*, tenant_id: int, calls: Iterable[tuple[int, ModelCall]]) -> None:
+    """Add calls that tests on samples made, each with the id of the version that was tested, to the daily sums.
+
+    Belongs in a transaction. Their texts are not kept: the samples are, and a test can be run again.
+    """
+    _add_all((tenant_id, version_id, True, call) for version_id, call in calls)
+
+
+def _add_all(calls: Iterable[tuple[int, int, bool, ModelCall]]) -> None:
     sums: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0] * len(SUMS))
-    for report in reports:
-        for record in report.calls:
-            call, job = record.call, report.job
-            model = call.model[:MODEL_LENGTH]
-            key = (job.tenant_id, call.at.astimezone(UTC).date(), job.version_id, call.connection, model)
-            sums[key] = [have + more for have, more in zip(sums[key], _counts(call), strict=True)]
+    for tenant_id, version_id, tests, call in calls:
+        day, model = call.at.astimezone(UTC).date(), call.model[:MODEL_LENGTH]
+        key = (tenant_id, day, version_id, call.connection, model, tests)
+        sums[key] = [have + more for have, more in zip(sums[key], _counts(call), strict=True)]
     for key in sorted(sums):
         _add(key, sums[key])
 
@@ -117,7 +131,7 @@ def _keep_answers(reports: Sequence[Report]) -> None:
 
 def _add(key: tuple[Any, ...], counts: Sequence[float]) -> None:
     """Add to a day's sums; the row is made by whoever comes first."""
-    names = dict(zip(("tenant_id", "day", "version_id", "connection", "model"), key, strict=True))
+    names = dict(zip(("tenant_id", "day", "version_id", "connection", "model", "tests"), key, strict=True))
     more = {name: F(name) + count for name, count in zip(SUMS, counts, strict=True)}
     if LlmUsage.objects.filter(**names).update(**more):
         return

@@ -1,7 +1,7 @@
 """Storing what came of the items of a test run, each once."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,11 @@ from django.db.models import F
 from jobs.domain.comparing import Comparison, Status
 from jobs.domain.trials import COUNTED, TrialState, Turn
 from jobs.models import Trial, TrialItem
+from jobs.services.llm import count_test_calls
 from jobs.services.trial_turns import pay
 from taskflow.lib.db import in_transaction
+from workflows.domain.calls import ModelCall
+from workflows.models import WorkflowVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class ItemResult:
     """What came of one item. `seconds` and `cost` are what it took this time; `recorded` is what it may reuse.
 
     Without a `comparison` it is not over: it is tried again, at `until` at the soonest, for the reason that `note`
-    gives. `spared` says that this try does not count.
+    gives. `spared` says that this try does not count. `calls` are those to language models, of the live version and of
+    the draft.
     """
 
     item_id: int
@@ -36,6 +40,8 @@ class ItemResult:
     until: datetime | None = None
     note: str = ""
     spared: bool = False
+    live_calls: tuple[ModelCall, ...] = ()
+    draft_calls: tuple[ModelCall, ...] = ()
 
 
 def store_results(*, trial: Trial, results: Sequence[ItemResult], lane_id: int, turn: Turn, now: datetime) -> bool:
@@ -50,6 +56,7 @@ def store_results(*, trial: Trial, results: Sequence[ItemResult], lane_id: int, 
 def _store(trial: Trial, results: Sequence[ItemResult], lane_id: int, turn: Turn, now: datetime) -> bool:
     seconds = sum(result.seconds for result in results)
     pay(lane_id=lane_id, turn=turn, seconds=seconds)
+    count_calls(trial, results)
     held = Trial.objects.select_for_update().filter(pk=trial.pk, token=trial.token, state=TrialState.RUNNING.value)
     row = held.first()
     if row is None:
@@ -72,6 +79,25 @@ def _store(trial: Trial, results: Sequence[ItemResult], lane_id: int, turn: Turn
     )
     trial.served_at, trial.done = now, row.done + done
     return not over
+
+
+def count_calls(trial: Trial, results: Iterable[ItemResult]) -> None:
+    """Add what the results asked of language models to the tenant's daily sums, under the versions that asked."""
+    results = [result for result in results if result.live_calls or result.draft_calls]
+    if not results:
+        return
+    draft_id = WorkflowVersion.objects.filter(draft_of=trial.workflow_id).values_list("pk", flat=True).first()
+    versions = ((trial.live_version_id, "live_calls"), (draft_id or trial.live_version_id, "draft_calls"))
+    count_test_calls(
+        tenant_id=trial.tenant_id,
+        calls=[
+            (version_id, call)
+            for version_id, name in versions
+            if version_id is not None
+            for result in results
+            for call in getattr(result, name)
+        ],
+    )
 
 
 def _store_item(result: ItemResult, now: datetime) -> Counter[str]:

@@ -83,10 +83,20 @@ def start_trial(
     """
     snapshot = snapshot_of(workflow)
     _require(snapshot, samples, step_key)
-    golden = golden_samples(workflow)
-    covered = {sample.pk for sample in golden} <= {sample.pk for sample in samples}
+    trial = _new_trial(workflow, snapshot, now)
+    trial.golden = "" if step_key else _golden_among(workflow, samples)
+    trial.step_key, trial.source, trial.anew, trial.estimate = step_key, source[:200], anew, estimate
+    trial.total, trial.created_by = len(samples), user
+    with transaction.atomic():
+        trial.save(force_insert=True)
+        TrialItem.objects.bulk_create((_item(trial, place, sample) for place, sample in enumerate(samples)), 100)
+        transaction.on_commit(lambda: hint(trial))
+    return trial
+
+
+def _new_trial(workflow: Workflow, snapshot: Snapshot, now: datetime) -> Trial:
     live = workflow.live_version
-    trial = Trial(
+    return Trial(
         tenant_id=workflow.tenant_id,
         workflow=workflow,
         live_version=live,
@@ -94,26 +104,17 @@ def start_trial(
         draft=snapshot.data,
         revision=snapshot.revision,
         content=snapshot.content,
-        golden=golden_print(golden) if golden and covered and not step_key else "",
-        step_key=step_key,
-        source=source[:200],
-        anew=anew,
-        estimate=estimate,
         state=TrialState.RUNNING.value,
-        total=len(samples),
-        created_by=user,
         created_at=now,
         due_at=now + HINT_EXPIRES,
     )
 
-    def work() -> None:
-        trial.save(force_insert=True)
-        TrialItem.objects.bulk_create((_item(trial, place, sample) for place, sample in enumerate(samples)), 100)
-        transaction.on_commit(lambda: hint(trial))
 
-    with transaction.atomic():
-        work()
-    return trial
+def _golden_among(workflow: Workflow, samples: Iterable[Sample]) -> str:
+    """Return the fingerprint of the workflow's golden samples where all of them are among `samples`, else nothing."""
+    golden = golden_samples(workflow)
+    covered = {sample.pk for sample in golden} <= {sample.pk for sample in samples}
+    return golden_print(golden) if golden and covered else ""
 
 
 def _require(snapshot: Snapshot, samples: Sequence[Sample], step_key: str) -> None:

@@ -162,7 +162,7 @@ def try_it_on_samples(page: Page) -> None:
 def ask_the_gate(page: Page, answer: str) -> None:
     """Have the golden samples tested on the page that publishes; the answer comes by itself."""
     page.get_by_role("button", name=re.compile("Test again|Test the golden samples")).click()
-    expect(page.get_by_text("1 golden samples are being tested")).to_be_visible()
+    expect(page.get_by_text("1 golden sample is being tested")).to_be_visible()
     stay(page)
     expect(page.locator("#live .tf-badge")).to_have_text(answer, timeout=SOON)
     assert stayed(page)

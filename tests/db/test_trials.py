@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from jobs.domain.states import State
-from jobs.models import Trial, TrialItem
+from jobs.models import LlmUsage, Trial, TrialItem
 from jobs.runtime.trials import run_trial
+from jobs.runtime.try_step import try_step
 from jobs.services.gate import gate_of, start_gate_run
 from jobs.services.judging import CannotJudge, judge, unjudge
 from jobs.services.trial_estimates import estimate_of
 from jobs.services.trials import NothingToTest, beat_trial, cancel_trial, continue_due, start_trial, take_trial
+from taskflow.lib.clock import utcnow
 from tests.factories import ECHO, NOW, make_connection, make_job, make_trial, make_version, make_workflow
 from tests.factories import make_tenant as new_tenant
 from tests.llm_server import Answer, Failure, LlmServer
@@ -315,6 +317,18 @@ def test_a_step_that_changed_is_asked_anew_and_only_its_cost_is_new(asking: Work
     assert (counts(trial), round(trial.cost, 6), len(llm.requests)) == ({"fixed": 1}, 0.001, 2)
     live, draft = trial.items.get().live["steps"][0], trial.items.get().draft["steps"][0]
     assert (live["reused"], draft["reused"], draft["cost"] > 0) == (True, False, True)
+    usage = LlmUsage.objects.order_by("version__number").values_list("version__number", "tests", "calls", "cost")
+    assert {(number, tests, calls, round(cost, 6)) for number, tests, calls, cost in usage} == {
+        (1, True, 1, 0.001),
+        (None, True, 1, 0.001),
+    }
+
+
+def test_what_the_trial_of_a_step_asked_is_among_what_was_spent(asking: Workflow, llm: LlmServer) -> None:
+    answers(llm, "fees", "cards")
+    change_draft(asking, config=SORT["config"] | {"instruction": "Cards first."})
+    try_step(workflow=asking, step_key="sort", sample=None, payload={"text": "a"}, now=utcnow())
+    assert sum(LlmUsage.objects.filter(tests=True).values_list("calls", flat=True)) == len(llm.requests) > 0
 
 
 def test_what_the_job_of_a_sample_was_answered_is_not_asked_again(asking: Workflow, llm: LlmServer) -> None:

@@ -70,15 +70,17 @@ def test_usage_is_summed_by_workflow_day_and_model(acme, globex, viewer):
     make_llm_usage(tickets, day=today, cached=4, failed=1)
     make_llm_usage(tickets, day=today, model="claude-haiku", cost=1.5)
     make_llm_usage(tickets, day=today - timedelta(days=20), calls=100)
+    make_llm_usage(tickets, day=today, calls=5, input_tokens=0, output_tokens=0, cost=0, tests=True)
     make_llm_usage(make_workflow(globex.tenant, "secret"), day=today, model="theirs")
     page = viewer.get("/admin/jobs/llmusage/?days=7").content.decode()
     assert (
-        "asked language models 20 times in 7 days: 2,640 tokens, $1.50. 4 were answered from memory, 1 failed." in page
+        "asked language models 25 times in 7 days: 2,640 tokens, $1.50. 4 were answered from memory, 1 failed." in page
     )
     assert page.count("claude-haiku") == 1
+    assert page.count("1, in tests</td>") == 1
     assert "theirs" not in page
     longer = viewer.get("/admin/jobs/llmusage/?days=nonsense").content.decode()
-    assert "asked language models 120 times in 30 days" in longer
+    assert "asked language models 125 times in 30 days" in longer
 
 
 def test_a_tenant_that_asked_nothing_is_told_what_would_be_here(viewer):

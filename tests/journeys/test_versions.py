@@ -101,7 +101,7 @@ def test_a_closed_gate_needs_a_reason_that_stays_with_the_version(editor: Client
 def test_the_golden_samples_can_be_tested_from_the_page(editor: Client, workflow: Workflow) -> None:
     Sample.objects.create(workflow=workflow, name="Golden", input={"text": "x"}, expected={"team": "A"})
     answer = editor.post(f"{BASE}publish/", {"test": "1"}, follow=True)
-    assert "1 golden samples are being tested" in answer.content.decode()
+    assert "1 golden sample is being tested" in answer.content.decode()
     assert "still running" in answer.content.decode()
 
 
