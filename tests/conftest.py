@@ -34,6 +34,8 @@ settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.stora
 settings.STATIC_ROOT.mkdir()
 if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VAR_DIR / "test.sqlite3")
+    # Nobody needs these rows after the machine went down.
+    settings.DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 django.setup()
 # pytest-xdist's workers inherit the environment; were this in it, they would load the settings before this file runs.
 del os.environ["DJANGO_SETTINGS_MODULE"]
@@ -42,10 +44,12 @@ from django.core.cache import cache  # noqa: E402
 
 from jobs.queries.facts import listed_outputs  # noqa: E402
 from taskflow.lib.cache import forget_all  # noqa: E402
+from tests.emptying import empty_quickly  # noqa: E402 - models need Django to be set up
 from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
 from tests.llm_server import LlmServer  # noqa: E402
 from workflows.runtime import get_plan  # noqa: E402
 
+empty_quickly()
 SERVERS_WANTED = pytest.mark.skip(
     reason="needs MariaDB and Redis: python -m tests.servers -- pytest tests/races tests/chaos"
 )
