@@ -4,6 +4,7 @@
 of a test run is always a file or a server, never memory, so that threads and processes of a test see the same rows.
 """
 
+import gc
 import hashlib
 import os
 import shutil
@@ -15,6 +16,9 @@ from typing import Any
 import django
 import pytest
 
+# A test leaves little behind that only the collector of garbage finds, which otherwise looks through all modules again
+# and again.
+gc.set_threshold(50_000, 20, 50)
 VAR_DIR = Path(tempfile.mkdtemp(prefix="taskflow-tests-"))
 os.environ |= {
     "VAR_DIR": str(VAR_DIR),
@@ -62,6 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"races", "chaos"} & set(item.path.parts):
             item.add_marker(SERVERS_WANTED)
+
+
+def pytest_collection_finish() -> None:
+    """Nothing that is there before the first test is garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
