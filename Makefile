@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .PHONY: help run test test-fast check format bench chaos screenshots clean
 
 export UV_PYTHON_DOWNLOADS := never
+# Without compiled files every process reads all its packages' sources anew: seconds of each start, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := $(shell command -v uv || echo .stamps/uv/bin/uv)
 SYNC := $(UV) sync --quiet --frozen --inexact

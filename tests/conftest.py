@@ -4,6 +4,7 @@
 of a test run is always a file or a server, never memory, so that threads and processes of a test see the same rows.
 """
 
+import gc
 import hashlib
 import os
 import shutil
@@ -15,6 +16,9 @@ from typing import Any
 import django
 import pytest
 
+# A test leaves little behind that only the collector of garbage finds, which otherwise looks through all modules again
+# and again.
+gc.set_threshold(50_000, 20, 50)
 VAR_DIR = Path(tempfile.mkdtemp(prefix="taskflow-tests-"))
 os.environ |= {
     "VAR_DIR": str(VAR_DIR),
@@ -34,6 +38,8 @@ settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.stora
 settings.STATIC_ROOT.mkdir()
 if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VAR_DIR / "test.sqlite3")
+    # Nobody needs these rows after the machine went down.
+    settings.DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 django.setup()
 # pytest-xdist's workers inherit the environment; were this in it, they would load the settings before this file runs.
 del os.environ["DJANGO_SETTINGS_MODULE"]
@@ -42,10 +48,12 @@ from django.core.cache import cache  # noqa: E402
 
 from jobs.queries.facts import listed_outputs  # noqa: E402
 from taskflow.lib.cache import forget_all  # noqa: E402
+from tests.emptying import empty_quickly  # noqa: E402 - models need Django to be set up
 from tests.factories import Cast, make_cast  # noqa: E402 - models need Django to be set up
 from tests.llm_server import LlmServer  # noqa: E402
 from workflows.runtime import get_plan  # noqa: E402
 
+empty_quickly()
 SERVERS_WANTED = pytest.mark.skip(
     reason="needs MariaDB and Redis: python -m tests.servers -- pytest tests/races tests/chaos"
 )
@@ -58,6 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"races", "chaos"} & set(item.path.parts):
             item.add_marker(SERVERS_WANTED)
+
+
+def pytest_collection_finish() -> None:
+    """Nothing that is there before the first test is garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -112,6 +112,8 @@ def make_version(
 
 def make_queue(slug: str = "default", **fields: Any) -> Queue:
     """Make the queue `slug`, or give it these fields if there is one."""
+    if not fields:
+        return Queue.objects.get_or_create(slug=slug, defaults={"name": slug.title()})[0]
     queue, _ = Queue.objects.update_or_create(
         slug=slug, defaults=fields, create_defaults={"name": slug.title()} | fields
     )
@@ -121,6 +123,8 @@ def make_queue(slug: str = "default", **fields: Any) -> Queue:
 def make_lane(queue: Queue | None = None, tenant: Tenant | None = None, **fields: Any) -> Lane:
     """Make a tenant's lane in a queue, or give it these fields if there is one."""
     queue, tenant = queue or make_queue(), tenant or make_tenant()
+    if not fields:
+        return Lane.objects.get_or_create(queue=queue, tenant=tenant)[0]
     lane, _ = Lane.objects.update_or_create(queue=queue, tenant=tenant, defaults=fields, create_defaults=fields)
     return lane
 

@@ -94,9 +94,9 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
     queue = make_queue("default", cap=20)
     make_queue("express", name="Express", pool="fast", paused_at=now - timedelta(minutes=12))
     make_lane(queue, cast.tenant, cap=10, weight=2.0)
-    receipts = _workflow(cast, "receipts", "Receipt", RECEIPT_FIELDS, RECEIPT_STEPS)
+    receipts = receipts_workflow(cast)
     Workflow.objects.filter(pk=receipts.pk).update(icon="receipt_long")
-    tickets = _workflow(cast, "tickets", "Ticket", TICKET_FIELDS, RECEIPT_STEPS[:2])
+    tickets = tickets_workflow(cast)
     Sample.objects.create(workflow=receipts, name="A bakery", input={"text": "…"}, expected={"company": "Gardenia"})
     for number in range(jobs):
         _old_job(receipts if number % 3 else tickets, number, now)
@@ -133,8 +133,8 @@ def build_scene(cast: Cast, *, jobs: int = 60) -> Scene:
         queue=queue,
         succeeded=succeeded_job(receipts, now, parent=None),
         failed=failed,
-        running=_running(receipts, now, lease.pk),
-        waiting=_waiting(tickets, now),
+        running=running_job(receipts, now, lease.pk),
+        waiting=waiting_job(tickets, now),
         reviews=ask(receipts, tickets, now),
         trial=try_draft(receipts, cast),
     )
@@ -386,6 +386,16 @@ def attempt(job: Job, number: int, outcome: str, at: datetime, **fields: Any) ->
     )
 
 
+def receipts_workflow(cast: Cast) -> Workflow:
+    """Make the workflow that most jobs of a scene are of."""
+    return _workflow(cast, "receipts", "Receipt", RECEIPT_FIELDS, RECEIPT_STEPS)
+
+
+def tickets_workflow(cast: Cast) -> Workflow:
+    """Make a workflow of two steps beside it."""
+    return _workflow(cast, "tickets", "Ticket", TICKET_FIELDS, RECEIPT_STEPS[:2])
+
+
 def _workflow(cast: Cast, slug: str, label: str, fields: list[dict[str, Any]], steps: list[dict[str, Any]]) -> Workflow:
     labels = {"label_singular": label, "label_plural": f"{label}s"}
     return make_workflow(cast.tenant, slug, steps=steps, version={"fields": fields}, **labels)
@@ -408,7 +418,8 @@ def _old_job(workflow: Workflow, number: int, now: datetime) -> Job:
     return make_job(workflow, state, now=at, payload=payload, **fields)
 
 
-def _running(workflow: Workflow, now: datetime, lease_id: int) -> Job:
+def running_job(workflow: Workflow, now: datetime, lease_id: int) -> Job:
+    """Make a job that a worker is at."""
     start = now - timedelta(seconds=6)
     job = make_job(workflow, State.RUNNING, now=start, position=1, lease_id=lease_id, started_at=start)
     log(job, start, [("created", "PENDING", "api:shop", None), ("started", "RUNNING", "worker-1:41", None)])
@@ -416,7 +427,8 @@ def _running(workflow: Workflow, now: datetime, lease_id: int) -> Job:
     return job
 
 
-def _waiting(workflow: Workflow, now: datetime) -> Job:
+def waiting_job(workflow: Workflow, now: datetime) -> Job:
+    """Make a job that waits for a person."""
     start = now - timedelta(minutes=20)
     job = make_job(workflow, State.WAITING, now=start, position=1, payload={"question": QUESTIONS[3]})
     log(job, start, [("created", "PENDING", "", None), ("waiting", "WAITING", "", {"reason": "Is this a refund?"})])

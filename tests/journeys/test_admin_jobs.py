@@ -9,8 +9,19 @@ from django.urls import reverse
 from jobs.domain.states import State
 from jobs.models import Event, Job
 from taskflow.lib.clock import utcnow
-from tests.browser.scene import RECEIPT_FIELDS, attempt, build_scene, failed_job, log, step_run
-from tests.factories import Cast, User, make_job, make_queue, make_user, make_workflow
+from tests.browser.scene import (
+    RECEIPT_FIELDS,
+    attempt,
+    build_scene,
+    failed_job,
+    log,
+    receipts_workflow,
+    running_job,
+    step_run,
+    succeeded_job,
+    waiting_job,
+)
+from tests.factories import Cast, User, make_job, make_lease, make_queue, make_user, make_workflow
 from workflows.models import Workflow
 
 STRINGS = [
@@ -146,8 +157,8 @@ def test_searching_for_a_job_id_leads_to_the_job(acme: Cast, receipts: Workflow)
 
 
 def test_a_job_page_tells_its_story(acme: Cast) -> None:
-    scene = build_scene(acme, jobs=3)
-    text = text_of(login(acme.viewer), story_of(scene.failed))
+    workflow = receipts_workflow(acme)
+    text = text_of(login(acme.viewer), story_of(failed_job(workflow, utcnow())))
     for told in (
         "It was given up",
         "all 3 attempts failed",
@@ -158,7 +169,7 @@ def test_a_job_page_tells_its_story(acme: Cast) -> None:
     ):
         assert told in text
     assert "<script>alert(1)" not in text
-    succeeded = text_of(login(acme.viewer), story_of(scene.succeeded))
+    succeeded = text_of(login(acme.viewer), story_of(succeeded_job(workflow, utcnow())))
     assert "Sub-job 1" in succeeded
     assert "BLUE ANCHOR" in succeeded
 
@@ -201,7 +212,7 @@ def test_payloads_that_are_no_objects_or_very_large_are_shown(acme: Cast, receip
 
 
 def test_the_jobs_of_another_tenant_do_not_exist(acme: Cast, globex: Cast) -> None:
-    job = failed_job(build_scene(globex, jobs=3).receipts, utcnow())
+    job = failed_job(receipts_workflow(globex), utcnow())
     client = login(acme.owner)
     for name in ("change", "retry"):
         assert client.get(reverse(f"admin:jobs_job_{name}", args=[job.uid])).status_code == 404
@@ -246,7 +257,7 @@ def test_nobody_adds_edits_or_deletes_a_job_by_hand(acme: Cast, receipts: Workfl
 
 @pytest.mark.parametrize("role", ["owner", "editor", "operator"])
 def test_an_operator_retries_a_dead_job_from_where_it_stopped(acme: Cast, role: str) -> None:
-    job = build_scene(acme, jobs=1).failed
+    job = failed_job(receipts_workflow(acme), utcnow())
     response = login(getattr(acme, role)).post(reverse("admin:jobs_job_retry", args=[job.uid]))
     assert response["Location"] == story_of(job)
     job.refresh_from_db()
@@ -255,7 +266,7 @@ def test_an_operator_retries_a_dead_job_from_where_it_stopped(acme: Cast, role: 
 
 
 def test_a_retry_may_begin_at_an_earlier_step_with_another_payload(acme: Cast) -> None:
-    job = build_scene(acme, jobs=1).failed
+    job = failed_job(receipts_workflow(acme), utcnow())
     form = {"from_step": "extract", "payload": '{"text": "TOTAL 9.90"}'}
     login(acme.operator).post(reverse("admin:jobs_job_retry", args=[job.uid]), form)
     job.refresh_from_db()
@@ -274,7 +285,7 @@ def test_a_retry_may_begin_at_an_earlier_step_with_another_payload(acme: Cast) -
     ],
 )
 def test_a_retry_that_cannot_be_is_refused_with_the_reason(acme: Cast, form: dict[str, str], reason: str) -> None:
-    job = build_scene(acme, jobs=1).failed
+    job = failed_job(receipts_workflow(acme), utcnow())
     response = login(acme.operator).post(reverse("admin:jobs_job_retry", args=[job.uid]), form)
     assert response.status_code == 200
     assert reason in response.content.decode()
@@ -284,24 +295,26 @@ def test_a_retry_that_cannot_be_is_refused_with_the_reason(acme: Cast, form: dic
 
 @pytest.mark.parametrize("role", ["viewer", "reviewer"])
 def test_who_may_only_look_is_offered_no_action_and_refused_one(acme: Cast, role: str) -> None:
-    scene = build_scene(acme, jobs=1)
+    workflow = receipts_workflow(acme)
+    failed, running = failed_job(workflow, utcnow()), running_job(workflow, utcnow(), make_lease().pk)
     client = login(getattr(acme, role))
-    text = text_of(client, story_of(scene.failed)) + text_of(client, "/admin/jobs/job/")
+    text = text_of(client, story_of(failed)) + text_of(client, "/admin/jobs/job/")
     assert "/retry/" not in text
     assert 'name="kind"' not in text
-    for name, job in (("retry", scene.failed), ("cancel", scene.running)):
+    for name, job in (("retry", failed), ("cancel", running)):
         assert client.post(reverse(f"admin:jobs_job_{name}", args=[job.uid])).status_code == 403
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_is_asked_to_stop(acme: Cast) -> None:
-    scene = build_scene(acme, jobs=1)
-    client = login(acme.operator)
-    for job in (scene.waiting, scene.running, scene.succeeded):
+    workflow, now = receipts_workflow(acme), utcnow()
+    waiting, running = waiting_job(workflow, now), running_job(workflow, now, make_lease().pk)
+    succeeded, client = succeeded_job(workflow, now), login(acme.operator)
+    for job in (waiting, running, succeeded):
         client.post(reverse("admin:jobs_job_cancel", args=[job.uid]))
         job.refresh_from_db()
-    assert scene.waiting.state == State.CANCELLED
-    assert scene.running.cancel_requested_at is not None
-    assert scene.succeeded.state == State.SUCCEEDED
+    assert waiting.state == State.CANCELLED
+    assert running.cancel_requested_at is not None
+    assert succeeded.state == State.SUCCEEDED
 
 
 def test_a_cancel_needs_a_post(acme: Cast, receipts: Workflow) -> None:
@@ -318,10 +331,10 @@ def test_a_live_part_is_the_list_alone(acme: Cast, receipts: Workflow) -> None:
 
 
 def test_a_final_job_refreshes_no_more(acme: Cast) -> None:
-    scene = build_scene(acme, jobs=1)
-    client = login(acme.viewer)
-    assert "data-live" in text_of(client, story_of(scene.running))
-    assert "data-live" not in text_of(client, story_of(scene.succeeded))
+    workflow, client = receipts_workflow(acme), login(acme.viewer)
+    running = running_job(workflow, utcnow(), make_lease().pk)
+    assert "data-live" in text_of(client, story_of(running))
+    assert "data-live" not in text_of(client, story_of(succeeded_job(workflow, utcnow())))
 
 
 def test_a_tenant_without_anything_is_told_what_to_do_next(acme: Cast) -> None:

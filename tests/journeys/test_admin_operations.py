@@ -20,7 +20,7 @@ from jobs.services.bulk import (
     work_chunk,
 )
 from taskflow.lib.clock import utcnow
-from tests.browser.scene import build_scene
+from tests.browser.scene import build_scene, receipts_workflow
 from tests.factories import Cast, User, make_job, make_lane, make_lease, make_queue, make_user, make_workflow
 
 
@@ -125,26 +125,24 @@ def test_a_filter_that_makes_no_sense_never_means_everything(acme: Cast) -> None
 def test_who_may_only_look_cannot_start_or_stop_a_bulk_action(acme: Cast, role: str) -> None:
     client = login(getattr(acme, role))
     assert client.post(reverse("admin:jobs_bulkaction_start"), {"kind": "retry", "scope": "all"}).status_code == 403
-    build_scene(acme, jobs=1)
-    action = BulkAction.objects.get()
+    action = make_action(acme, jobs=1)
     assert client.post(reverse("admin:jobs_bulkaction_stop", args=[action.uid])).status_code == 403
     assert client.get(reverse("admin:jobs_bulkaction_change", args=[action.uid])).status_code == 200
 
 
 def test_the_bulk_actions_of_another_tenant_do_not_exist(acme: Cast, globex: Cast) -> None:
-    build_scene(globex, jobs=1)
-    action, client = BulkAction.objects.get(), login(acme.owner)
+    action, client = make_action(globex, jobs=1), login(acme.owner)
     assert client.get(reverse("admin:jobs_bulkaction_change", args=[action.uid])).status_code == 404
     assert client.post(reverse("admin:jobs_bulkaction_stop", args=[action.uid])).status_code == 404
     assert str(action.uid) not in client.get("/admin/jobs/bulkaction/").content.decode()
 
 
-def make_action(acme: Cast, jobs: int) -> BulkAction:
-    workflow = make_workflow(acme.tenant)
+def make_action(cast: Cast, jobs: int) -> BulkAction:
+    workflow = make_workflow(cast.tenant)
     for _ in range(jobs):
         make_job(workflow, State.FAILED)
     wanted = JobFilter(workflow_id=workflow.pk)
-    return start_bulk_action(tenant=acme.tenant, kind="retry", wanted=wanted, user=acme.operator, now=utcnow())
+    return start_bulk_action(tenant=cast.tenant, kind="retry", wanted=wanted, user=cast.operator, now=utcnow())
 
 
 @pytest.mark.slow
@@ -312,7 +310,7 @@ def test_a_viewer_does_not_see_the_workers(acme: Cast) -> None:
 
 
 def test_the_page_of_a_workflow_is_its_builder(acme: Cast) -> None:
-    workflow = build_scene(acme, jobs=1).receipts
+    workflow = receipts_workflow(acme)
     client, url = login(acme.operator), reverse("admin:workflows_workflow_change", args=[workflow.pk])
     text = client.get(url, follow=True).content.decode()
     assert "Send to accounting" in text
