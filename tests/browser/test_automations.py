@@ -1,5 +1,7 @@
 """Rules and webhooks in a real browser, by mouse and keyboard."""
 
+import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -111,3 +113,19 @@ def test_a_message_is_looked_at_and_replayed(cast: Cast, log_in: LogIn) -> None:
     page.get_by_role("link", name="Paid", exact=True).click()
     accessible(page)
     assert Firing.objects.get().delivery == delivery
+
+
+@pytest.mark.parametrize("scheme", ["standard", "github", "stripe", "slack", "plain"])
+def test_the_commands_shown_with_a_secret_really_send_a_message(cast: Cast, log_in: LogIn, scheme: str) -> None:
+    page = log_in(cast.editor.username)
+    page.goto("/admin/automations/webhooks/new/")
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Who sends to it").select_option(scheme)
+    page.get_by_label("Secret").fill("whsec_" + "QUJD" * 8)
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_text("Try it from a shell").click()
+    accessible(page)
+    commands = page.get_by_label("Commands for a shell").input_value()
+    answer = subprocess.run(["sh", "-c", commands], capture_output=True, text=True, timeout=30, check=True).stdout
+    assert re.match(r"HTTP/1.1 202 ", answer), answer
+    assert WebhookDelivery.objects.get().payload["type"] == "test"

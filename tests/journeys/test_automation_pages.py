@@ -223,6 +223,26 @@ def test_a_webhooks_secret_is_shown_once_and_rotated(cast: Cast) -> None:
     assert not endpoint.enabled
 
 
+def test_an_endpoint_gets_another_name_and_tolerance_or_is_told_why_not(cast: Cast) -> None:
+    client = browse(cast.editor)
+    endpoint = create_endpoint(tenant=cast.tenant, name="Shop", scheme="standard", now=utcnow()).endpoint
+    page = f"{RULES}webhooks/{endpoint.uid}/"
+    for tolerance in ("5", "five", "²"):
+        bad = client.post(f"{page}act/", {"action": "settings", "name": "<b>Store</b>", "tolerance": tolerance})
+        text = bad.content.decode()
+        assert bad.status_code == 400
+        assert "Must be 30 to 86400 seconds." in text
+        assert f'value="{tolerance}"' in text
+        assert 'value="&lt;b&gt;Store&lt;/b&gt;"' in text
+    wrong = client.post(f"{page}act/", {"action": "rotate", "secret": "short"})
+    assert wrong.status_code == 400
+    assert 'id="rotate-secret-problem" class="au-problem" role="alert">It ' in wrong.content.decode()
+    client.post(f"{page}act/", {"action": "settings", "name": " Store ", "tolerance": "60"})
+    endpoint.refresh_from_db()
+    assert (endpoint.name, endpoint.tolerance) == ("Store", 60)
+    assert "may be off by 60 s" in client.get(page).content.decode()
+
+
 def test_a_stored_message_is_looked_at_and_told_again(cast: Cast) -> None:
     client = browse(cast.editor)
     endpoint = create_endpoint(tenant=cast.tenant, name="Shop", scheme="github", now=utcnow()).endpoint
