@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from automations.admin.posted_rule import mistakes, render_part, rule_of_form
-from automations.admin.rule_context import rule_context
+from automations.admin.rule_context import fields_of_jobs, rule_context
 from automations.admin.rule_form import RuleForm, by_control, tidied, values_of
 from automations.admin.seats import Seat, seated
 from automations.admin.starters import starters
@@ -95,6 +95,8 @@ def preview_view(request: HttpRequest, seat: Seat) -> HttpResponse:
         "count": len(problems),
         "zone_name": zone,
         "reading": describe(cron.expression) if cron else "",
+        "variables": rule_context(rule.tenant, rule.trigger, rule).described(),
+        "fields": fields_of_jobs(rule.tenant or seat.tenant, rule.actions),
         "times": next_times(cron.expression, zone, utcnow(), SHOWN_TIMES) if cron else [],
     }
     return render_part(request, "automation_preview", ZoneInfo(zone) if zone else seat.zone, context)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from automations.admin.hiding import hide_in_firing
 from automations.admin.seats import Seat, seated
 from automations.domain.states import FiringState
 from automations.models import Firing
@@ -88,7 +89,8 @@ def firing_view(request: HttpRequest, seat: Seat, uid: UUID) -> HttpResponse:
         else:
             messages.warning(request, "Only a failed firing is worked on again. This one is not failed any more.")
         return HttpResponseRedirect(reverse("automation_firing", args=[firing.uid]))
-    links = firing.links.select_related("job__workflow").order_by("position")[:MOST_NAMED]
+    links = list(firing.links.select_related("job__workflow__live_version").order_by("position")[:MOST_NAMED])
+    hide_in_firing(firing, [link.job for link in links])
     return render_page(
         request,
         "automation_firing",

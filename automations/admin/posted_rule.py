@@ -48,6 +48,8 @@ def render_part(request: HttpRequest, name: str, zone: tzinfo, context: dict[str
     with timezone.override(zone):
         response = render(request, f"taskflow/parts/{name}.html", context)
     response["Cache-Control"] = "no-store"
+    # By it the page tells its parts from a page of login in their place.
+    response["X-Part"] = name
     return response
 
 

@@ -8,8 +8,9 @@ from automations.models import AutomationEvent, AutomationRule, Firing, WebhookD
 from jobs.models import Queue
 from tenants.models import Connection, Tenant
 from workflows.admin.config_form import EditorContext
+from workflows.domain.fields import InputField, Role
 from workflows.models import Workflow
-from workflows.queries import NotPublished, get_live
+from workflows.queries import NotPublished, WorkflowNotFound, get_live
 from workflows.services.variables import Variable
 
 MOST = 200
@@ -42,7 +43,7 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "text", list: "
 def rule_context(tenant: Tenant | None, trigger: Mapping[str, Any], rule: AutomationRule | None) -> EditorContext:
     """Return what the form of a rule of `tenant` (None: the operator's) offers, as its trigger stands now."""
     queues = [(slug, slug) for slug in Queue.objects.order_by("slug").values_list("slug", flat=True)[:MOST]]
-    found = [*_paths("payload", _payload(tenant, trigger, rule)), *_attributes(tenant), *_remembered(rule)]
+    found = [*_incoming(tenant, trigger, rule), *_attributes(tenant), *_remembered(rule)]
     given = [*_OF_KIND.get(str(trigger.get("kind")), ()), *GIVEN]
     variables = [*found[:MOST_FOUND], *(Variable(*each) for each in given)]
     if tenant is None:
@@ -60,8 +61,21 @@ def rule_context(tenant: Tenant | None, trigger: Mapping[str, Any], rule: Automa
     )
 
 
-def _payload(tenant: Tenant | None, trigger: Mapping[str, Any], rule: AutomationRule | None) -> Any:
-    """Return an example of what comes in: of the endpoint, the event or the workflow, else of the last firing."""
+def _incoming(tenant: Tenant | None, trigger: Mapping[str, Any], rule: AutomationRule | None) -> Iterator[Variable]:
+    """Name what comes in: the fields of the workflow whose jobs are meant, else what is in an example."""
+    slugs: Sequence[Any] = trigger.get("workflows") or ()
+    if tenant is None or trigger.get("kind") != "job" or len(slugs) != 1:
+        yield from _paths("payload", _example(tenant, trigger, rule))
+        return
+    for field in _live_fields(tenant, str(slugs[0])):
+        if field.role is Role.INPUT:
+            yield Variable(f"payload.{field.key}", field.shown_label, field.type.value)
+        else:
+            yield Variable(f"job.result.{field.key}", f"Result: {field.shown_label}", field.type.value)
+
+
+def _example(tenant: Tenant | None, trigger: Mapping[str, Any], rule: AutomationRule | None) -> Any:
+    """Return an example of what comes in: of the endpoint or the event, else of the last firing."""
     if tenant is not None and trigger.get("kind") == "webhook":
         rows = WebhookDelivery.objects.for_tenant(tenant).filter(endpoint__uid=_uid(trigger.get("endpoint")))
         return rows.exclude(payload=None).order_by("-pk").values_list("payload", flat=True).first()
@@ -69,20 +83,31 @@ def _payload(tenant: Tenant | None, trigger: Mapping[str, Any], rule: Automation
         events = AutomationEvent.objects.for_tenant(tenant).filter(name=str(trigger.get("name") or ""))
         told = events.order_by("-pk").first()
         return None if told is None else told.payload
-    slugs: Sequence[Any] = trigger.get("workflows") or ()
-    if tenant is not None and trigger.get("kind") == "job" and len(slugs) == 1:
-        return _fields(tenant, str(slugs[0]))
-    last = None if rule is None else Firing.objects.filter(rule=rule).order_by("-pk").first()
+    last = None if rule is None or rule.pk is None else Firing.objects.filter(rule=rule).order_by("-pk").first()
     return None if last is None else last.event.get("payload")
 
 
-def _fields(tenant: Tenant, slug: str) -> dict[str, Any]:
-    if not Workflow.objects.for_tenant(tenant).filter(slug=slug).exists():
+def fields_of_jobs(tenant: Tenant | None, actions: Any) -> dict[str, list[dict[str, Any]]]:
+    """Return by workflow the fields that a payload may hold, of the workflows that these actions make jobs of."""
+    made = [each for each in actions if isinstance(each, dict) and each.get("kind") == "create_jobs"]
+    slugs = {str(job.get("workflow") or "") for each in made for job in each.get("jobs") or () if isinstance(job, dict)}
+    if tenant is None:
         return {}
+    return {
+        slug: [
+            {"key": field.key, "label": field.shown_label, "required": field.required}
+            for field in _live_fields(tenant, slug)
+            if field.role is Role.INPUT
+        ]
+        for slug in sorted(slugs)[:MOST_FOUND]
+    }
+
+
+def _live_fields(tenant: Tenant, slug: str) -> tuple[InputField, ...]:
     try:
-        return {field.key: None for field in get_live(tenant.pk, slug).fields}
-    except NotPublished:
-        return {}
+        return get_live(tenant.pk, slug).fields
+    except (NotPublished, WorkflowNotFound):
+        return ()
 
 
 def _uid(value: Any) -> str:

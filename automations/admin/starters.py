@@ -18,6 +18,37 @@ class Starter:
     values: dict[str, Any] = field(default_factory=dict)
 
 
+WEBHOOK = Starter(
+    "webhook", "webhook", "When another system calls", "Make a job of each message to a webhook.",
+    {"trigger": {"kind": "webhook"}, "actions": [MAKE]},
+)  # fmt: skip
+EVERY_TENANT = Starter(
+    "usage", "groups", "For each pro tenant", "Every day, where their usage changed, recalculate the bill.",
+    {
+        "name": "Recalculate billing",
+        "trigger": {"kind": "cron", "expression": "0 7 * * *"},
+        "for_each_tenant": "tenant.plan == 'pro' && has(tenant.attributes.usage)",
+        "condition": "tenant.attributes.usage != last.usage",
+        "remember": {"usage": "tenant.attributes.usage"},
+        "actions": [
+            {
+                "kind": "create_jobs",
+                "jobs": [
+                    {
+                        "workflow": "recalculate-billing",
+                        "payload": {
+                            "customer": "{{ tenant.name }}",
+                            "usage": {"expression": "tenant.attributes.usage"},
+                            "usage_before": {"expression": "last.usage"},
+                        },
+                    }
+                ],
+            }
+        ],
+    },
+)  # fmt: skip
+
+
 def starters(mail: str, *, for_operator: bool) -> list[Starter]:
     """Return what there is to begin with; `mail` is whom messages go to."""
     tell = {"kind": "notify", "channel": "mail", "to": [mail] if mail else []}
@@ -52,10 +83,4 @@ def starters(mail: str, *, for_operator: bool) -> list[Starter]:
             },
         ),
     ]  # fmt: skip
-    if not for_operator:
-        webhook = Starter(
-            "webhook", "webhook", "When another system calls", "Make a job of each message to a webhook.",
-            {"trigger": {"kind": "webhook"}, "actions": [MAKE]},
-        )  # fmt: skip
-        found.append(webhook)
-    return found
+    return [*found, EVERY_TENANT if for_operator else WEBHOOK]

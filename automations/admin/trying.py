@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
+from automations.admin.hiding import hide_in_trial
 from automations.admin.posted_rule import mistakes, render_part, rule_of_form
 from automations.admin.seats import Seat, seated
 from automations.models import AutomationEvent, AutomationRule, Firing, WebhookDelivery
@@ -19,6 +20,7 @@ from tenants.models import Tenant
 
 MOST = 8
 LONGEST = 100_000
+OF_JOB = ("workflow__live_version", "workflow__next_version")
 #: What a job that is tried with just did, by the state it is in.
 JOB_EVENTS = {
     "PENDING": "job_created",
@@ -88,7 +90,10 @@ def try_view(request: HttpRequest, seat: Seat) -> HttpResponse:
         context["problem"] = str(error)
     else:
         if not context["mistakes"]:
-            context["trials"] = dry_run(rule, now=utcnow(), tenant=tenant, event=event, job=job)
+            trials = dry_run(rule, now=utcnow(), tenant=tenant, event=event, job=job)
+            for trial in trials:
+                hide_in_trial(trial, job=job, event=event)
+            context["trials"] = trials
     return render_part(request, "automation_trial", seat.zone, context)
 
 
@@ -122,7 +127,7 @@ def _of_tenant(kind: str, wanted: str, tenant: Tenant) -> tuple[dict[str, Any], 
         if told is not None:
             return {"kind": "event", "name": told.name, "source": told.source, "payload": told.payload}, None
     elif kind == "job":
-        job = Job.objects.for_tenant(tenant).filter(uid=uid).select_related("workflow", "queue").first()
+        job = Job.objects.for_tenant(tenant).filter(uid=uid).select_related(*OF_JOB, "queue").first()
         if job is not None:
             name = JOB_EVENTS.get(job.state, "job_created")
             return {"kind": "job", "name": name, "state": job.state, "actor": "", "data": {}, "payload": None}, job

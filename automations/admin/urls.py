@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from automations.admin import deliveries, editor, firings, rules, trying, webhooks
+from automations.admin import deliveries, editor, firings, rules, trying, webhook_changes, webhooks
 
 wrap = admin.site.admin_view
 DELIVERY = "webhooks/<uuid:uid>/deliveries/<uuid:delivery>/"
@@ -18,9 +18,9 @@ urlpatterns = [
     path("firings/", wrap(firings.list_view), name="automation_firings"),
     path("firings/<uuid:uid>/", wrap(firings.firing_view), name="automation_firing"),
     path("webhooks/", wrap(webhooks.list_view), name="automation_webhooks"),
-    path("webhooks/new/", wrap(webhooks.new_view), name="automation_webhook_new"),
+    path("webhooks/new/", wrap(webhook_changes.new_view), name="automation_webhook_new"),
     path("webhooks/<uuid:uid>/", wrap(webhooks.endpoint_view), name="automation_webhook"),
-    path("webhooks/<uuid:uid>/act/", wrap(webhooks.act_view), name="automation_webhook_act"),
+    path("webhooks/<uuid:uid>/act/", wrap(webhook_changes.act_view), name="automation_webhook_act"),
     path(DELIVERY, wrap(deliveries.delivery_view), name="automation_delivery"),
     path(f"{DELIVERY}replay/", wrap(deliveries.replay_view), name="automation_replay"),
 ]

@@ -1,32 +1,18 @@
-"""Webhook endpoints: made, given other secrets, switched off; their addresses and secrets are shown once."""
+"""The list of webhook endpoints, and the page of one."""
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
-from django.contrib import messages
 from django.db.models import Count, Max, QuerySet, Sum
 from django.db.models.functions import Length
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.http import Http404, HttpRequest, HttpResponse
 
 from automations.admin.seats import Seat, seated
+from automations.admin.signed_example import signed_example
 from automations.domain.states import Scheme
 from automations.models import AutomationRule, WebhookEndpoint
-from automations.services.endpoints import (
-    CURRENT,
-    PREVIOUS,
-    THEIR_SECRET,
-    EndpointInvalid,
-    Issued,
-    create_endpoint,
-    delete_endpoint,
-    remove_previous_secret,
-    renew_address,
-    rotate_secret,
-    update_endpoint,
-)
-from taskflow.lib.clock import utcnow
+from automations.services.endpoints import CURRENT, PREVIOUS, THEIR_SECRET
 from tenants.admin.current import choose_tenant
 from tenants.admin.frame import render_page
 
@@ -38,7 +24,9 @@ SCHEMES = {
     Scheme.SLACK: ("Slack", "events, commands and buttons; Slack makes the secret"),
     Scheme.PLAIN: ("Your own", "an HMAC-SHA256 of the body in X-Signature"),
 }
-CHOICES = [(scheme.value, *words) for scheme, words in SCHEMES.items()]
+#: Their senders sign the time too: only there the tolerance means something.
+TIMED = frozenset({Scheme.STANDARD, Scheme.STRIPE, Scheme.SLACK})
+NO_PROBLEMS: Mapping[str, str] = MappingProxyType({})
 
 
 @seated
@@ -60,95 +48,44 @@ def list_view(request: HttpRequest, seat: Seat) -> HttpResponse:
 
 
 @seated
-def new_view(request: HttpRequest, seat: Seat) -> HttpResponse:
-    """Make an endpoint; show its address and secret, this once."""
-    if seat.tenant is None:
-        return choose_tenant(request)
-    seat.must_edit()
-    typed = {"name": request.POST.get("name", ""), "scheme": request.POST.get("scheme", Scheme.STANDARD.value)}
-    problems: dict[str, str] = {}
-    if request.method == "POST":
-        secret = request.POST.get("secret", "").strip()
-        try:
-            issued = create_endpoint(
-                tenant=seat.tenant, now=utcnow(), name=typed["name"], scheme=typed["scheme"], secret=secret
-            )
-        except EndpointInvalid as error:
-            problems = dict(error.problems)
-        else:
-            return _show_once(request, seat, issued, f"“{issued.endpoint.name}” is made")
-    response = render_page(
-        request, "automation_webhook_new", title="New webhook", zone=seat.zone, typed=typed, choices=CHOICES,
-        problems=problems,
-    )  # fmt: skip
-    response.status_code = 400 if problems else 200
-    return response
-
-
-@seated
 def endpoint_view(request: HttpRequest, seat: Seat, uid: UUID) -> HttpResponse:
     """Show an endpoint: who listens, what came, what was refused."""
-    endpoint = find_endpoint(seat, uid)
+    return show_endpoint(request, seat, find_endpoint(seat, uid))
+
+
+def show_endpoint(
+    request: HttpRequest, seat: Seat, endpoint: WebhookEndpoint, *, problems: Mapping[str, str] = NO_PROBLEMS
+) -> HttpResponse:
+    """Show an endpoint; with problems, what was typed and what is wrong with it, at its place."""
+    scheme = Scheme(endpoint.scheme)
     before = request.GET.get("before", "")
     rows = endpoint.deliveries.defer("body", "payload").annotate(size=Length("body"), told=Count("firings"))
     if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(pk__lt=int(before))
     found = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
-    return render_page(
+    typed = {name: request.POST.get(name, getattr(endpoint, name)) for name in ("name", "tolerance")}
+    response = render_page(
         request,
         "automation_webhook",
         title=endpoint.name,
         zone=seat.zone,
         endpoint=endpoint,
-        scheme=SCHEMES[Scheme(endpoint.scheme)],
-        theirs=Scheme(endpoint.scheme) in THEIR_SECRET,
+        scheme=SCHEMES[scheme],
+        timed=scheme in TIMED,
+        theirs=scheme in THEIR_SECRET,
         has_secret=CURRENT in endpoint.secrets_set_at,
         has_previous=PREVIOUS in endpoint.secrets_set_at,
         listeners=_listeners(seat).filter(listens_to=str(endpoint.uid)).order_by("name"),
         refusals=endpoint.refusals.order_by("-last_at"),
         rows=found[:PAGE_SIZE],
         older=found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None,
+        example=signed_example(scheme, endpoint.config),
+        typed=typed,
+        problems=problems,
         seat=seat,
     )
-
-
-@require_POST
-@seated
-def act_view(request: HttpRequest, seat: Seat, uid: UUID) -> HttpResponse:
-    """Rotate the secret, drop the previous one, give another address, switch on or off, or delete."""
-    endpoint = find_endpoint(seat, uid)
-    seat.must_edit()
-    action = request.POST.get("action", "")
-    try:
-        if action == "rotate":
-            issued = rotate_secret(endpoint=endpoint, now=utcnow(), secret=request.POST.get("secret", "").strip())
-            return _show_once(request, seat, issued, f"“{endpoint.name}” has another secret")
-        if action == "address":
-            return _show_once(request, seat, renew_address(endpoint=endpoint), f"“{endpoint.name}” has another address")
-        done = _change(endpoint, action)
-    except EndpointInvalid as error:
-        messages.error(request, " ".join(reason for _, reason in error.problems))
-    else:
-        messages.success(request, done) if done else messages.error(request, "That cannot be done to an endpoint.")
-    if action == "delete":
-        return HttpResponseRedirect(reverse("automation_webhooks"))
-    return HttpResponseRedirect(reverse("automation_webhook", args=[endpoint.uid]))
-
-
-def _change(endpoint: WebhookEndpoint, action: str) -> str:
-    """Do what has nothing to show once, and say what was done; an empty text for what there is not."""
-    match action:
-        case "drop":
-            dropped = remove_previous_secret(endpoint=endpoint)
-            return "The previous secret holds no more." if dropped else "There is no previous secret any more."
-        case "enable" | "disable":
-            on = action == "enable"
-            update_endpoint(endpoint=endpoint, enabled=on)
-            return f"“{endpoint.name}” is switched {'on' if on else 'off: what is sent there is refused'}."
-        case "delete":
-            delete_endpoint(endpoint=endpoint)
-            return f"“{endpoint.name}” is deleted, with all that came there."
-    return ""
+    response.status_code = 400 if problems else 200
+    return response
 
 
 def find_endpoint(seat: Seat, uid: UUID) -> WebhookEndpoint:
@@ -166,16 +103,3 @@ def _endpoints(seat: Seat) -> QuerySet[WebhookEndpoint]:
 
 def _listeners(seat: Seat) -> QuerySet[AutomationRule]:
     return seat.rules().filter(trigger_kind="webhook").order_by()
-
-
-def _show_once(request: HttpRequest, seat: Seat, issued: Issued, done: str) -> HttpResponse:
-    context: dict[str, Any] = {
-        "endpoint": issued.endpoint,
-        "url": request.build_absolute_uri(reverse("webhook", args=[issued.key])) if issued.key else "",
-        "secret": issued.secret,
-        "scheme": SCHEMES[Scheme(issued.endpoint.scheme)],
-        "theirs": Scheme(issued.endpoint.scheme) in THEIR_SECRET and not issued.secret,
-    }
-    response = render_page(request, "automation_webhook_issued", title=done, zone=seat.zone, **context)
-    response["Cache-Control"] = "no-store"
-    return response

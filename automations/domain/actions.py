@@ -42,7 +42,7 @@ class JobTemplate(_Action):
 
 
 class CreateJobs(_Action):
-    """Makes jobs: one of each template, or, with `for_each`, one of each template for every element of a list.
+    """Makes a job of each entry below; with “For each of”, one of each for every element of a list.
 
     `for_each` is an expression; the templates see the element as `item`, its place (from 0) as `index`.
     """
@@ -56,7 +56,7 @@ class CreateJobs(_Action):
 
 
 class Notify(_Action):
-    """Tells people, as the step of that name does."""
+    """Tells people by mail, in a chat or by a webhook."""
 
     model_config = ConfigDict(title="Tell people")
 
@@ -71,7 +71,7 @@ class Notify(_Action):
 
 
 class RetryJob(_Action):
-    """Runs the event's job again, `most` times by this rule."""
+    """Runs the job that set the rule going again, but not more often than this rule may."""
 
     model_config = ConfigDict(title="Retry the job")
 

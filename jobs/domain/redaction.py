@@ -1,4 +1,4 @@
-"""Leaving fields out of what is kept: of a language model's prompts and answers, and of samples made of jobs."""
+"""Leaving fields out of what is kept and shown: a model's prompts and answers, samples made of jobs, what rules saw."""
 
 import json
 import re
@@ -103,6 +103,36 @@ def redact_record(
     pattern = _pattern({text for known in (record, *records) for key in hidden for text in _texts(known.get(key))})
     kept = {key: _cleaned(value, frozenset(hidden), pattern) for key, value in record.items() if key not in hidden}
     return kept | {key: _stand_in(field) for key, field in hidden.items() if key in record and field.required}
+
+
+class Hidden:
+    """What is not shown: the values that `records` hold under `names`, and texts that repeat them."""
+
+    def __init__(self, names: frozenset[str], records: Iterable[Mapping[str, Any]]) -> None:
+        self.names = names
+        self.pattern = _pattern({text for record in records for name in names for text in _texts(record.get(name))})
+
+    def tells(self, expression: str, value: Any) -> bool:
+        """Say whether an expression with this value tells what a hidden field holds; yes, no and nothing do not."""
+        return not isinstance(value, bool | None) and not self.names.isdisjoint(re.findall(r"\w+", expression))
+
+    def out_of(self, data: Any) -> Any:
+        """Return a record, or any part of one, with a word in place of each hidden value."""
+        return self._cleaned(data, self.names)
+
+    def out_of_texts(self, data: Any) -> Any:
+        """Return data whose keys are no fields with a word in place of what its texts repeat."""
+        return self._cleaned(data, frozenset())
+
+    def _cleaned(self, data: Any, names: frozenset[str]) -> Any:
+        if isinstance(data, Mapping):
+            return {
+                key: REDACTED if key in names and part is not None else self._cleaned(part, names)
+                for key, part in data.items()
+            }
+        if isinstance(data, list | tuple):
+            return [self._cleaned(part, names) for part in data]
+        return self.pattern.sub(REDACTED, data) if self.pattern is not None and isinstance(data, str) else data
 
 
 def _stand_in(field: InputField) -> Any:

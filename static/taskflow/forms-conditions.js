@@ -42,9 +42,12 @@
     const label = document.getElementById(editor.getAttribute("aria-labelledby"))?.textContent.replace("*", "").trim() || "Condition";
     const script = document.getElementById(editor.dataset.variables);
     const names = (editor.dataset.names || "").split(",").filter(Boolean);
-    const listed = script ? JSON.parse(script.textContent) : [];
-    const roots = new Set(listed.map((each) => each.path.split(".")[0]));
-    const variables = [...names.filter((name) => !roots.has(name)).map((name) => ({ path: name, label: name, type: "", group: "This step" })), ...listed];
+    const readVariables = () => {
+      const listed = script ? JSON.parse(script.textContent) : [];
+      const roots = new Set(listed.map((each) => each.path.split(".")[0]));
+      return [...names.filter((name) => !roots.has(name)).map((name) => ({ path: name, label: name, type: "", group: "This step" })), ...listed];
+    };
+    let variables = readVariables();
     const typeOf = (path) => kindOf(variables.find((each) => each.path === path)?.type || "");
     let state = { join: "all", rows: [] };
 
@@ -208,6 +211,12 @@
       view.querySelector("select, input, button")?.focus();
     };
     button.addEventListener("click", () => (view.hidden ? toRows() : toExpression()).catch(() => note("The server cannot be reached just now.")));
+
+    // A page that learns of other values says so.
+    editor.addEventListener("taskflow:variables", () => {
+      variables = readVariables();
+      if (!view.hidden && !editor.contains(document.activeElement)) { draw(); }
+    });
 
     const initial = JSON.parse(editor.dataset.initial || "null");
     count += 1;

@@ -38,7 +38,8 @@
   const summarize = (row) => {
     const place = row.querySelector(":scope > details > summary > [data-summary]");
     if (!place) { return; }
-    const own = (each) => each.closest("[data-row]") === row && !each.closest("[hidden]") && (each.matches(".tff-tests") || (each.value.trim() && !each.closest(".tff-tests")));
+    const fold = row.querySelector(":scope > details");
+    const own = (each) => each.closest("[data-row]") === row && each.closest("details") === fold && !each.closest("[hidden]") && (each.matches(".tff-tests") || (each.value.trim() && !each.closest(".tff-tests")));
     const text = (each) => {
       if (each.matches(".tff-tests")) { return [...each.children].map(tested).join(" · "); }
       return each.matches("select") ? each.selectedOptions[0].text : each.value.replace(/\s+/g, " ").slice(0, 80);

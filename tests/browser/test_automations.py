@@ -1,5 +1,7 @@
 """Rules and webhooks in a real browser, by mouse and keyboard."""
 
+import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +12,7 @@ from automations.services.endpoints import create_endpoint
 from automations.services.rules import create_rule
 from taskflow.lib.clock import utcnow
 from tests.browser.axe import grave_problems
-from tests.factories import Cast, make_cast, make_queue, make_workflow
+from tests.factories import PASSWORD, Cast, make_cast, make_queue, make_workflow
 
 LogIn = Callable[[str], Page]
 
@@ -82,6 +84,78 @@ def test_what_is_missing_is_told_at_its_field_while_one_types(cast: Cast, log_in
     accessible(page)
 
 
+def test_the_editor_offers_what_the_trigger_brings_and_the_fields_of_the_workflow(cast: Cast, log_in: LogIn) -> None:
+    fields = [{"key": "subject", "type": "text", "required": True}, {"key": "total", "type": "number"}]
+    make_workflow(cast.tenant, "orders", name="Orders", version={"fields": fields})
+    page = log_in(cast.editor.username)
+    page.goto("/admin/automations/rules/new/")
+    page.get_by_label("Name").first.fill("Large orders")
+    page.get_by_label("Set going by").select_option("job")
+    page.get_by_label("It succeeds").check()
+    page.get_by_role("button", name="Add workflow").click()
+    page.locator("select[name^='when.trigger.workflows']").select_option(label="Orders")
+    expect(page.locator("#preview")).to_contain_text("When a job of orders succeeds")
+    page.get_by_role("button", name="Add a condition").click()
+    page.get_by_label("Row 1: field").select_option(label="Total")
+    page.get_by_label("Row 1: test").select_option(label="is more than")
+    page.get_by_label("Row 1: value").fill("100")
+    page.get_by_role("button", name="Add action").click()
+    page.get_by_role("button", name="Add job").click()
+    page.locator("select[name^='then'][name$='.workflow']").select_option(label="Orders")
+    offered = page.get_by_role("group", name="Fields of the workflow").get_by_role("button")
+    expect(offered).to_have_text(["+ Subject * (required)", "+ Total"])
+    offered.first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Look at this")
+    expect(offered).to_have_text(["+ Total"])
+    expect(page.locator("#preview")).to_contain_text("It can be saved.")
+    accessible(page)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("is made and works from now on")).to_be_visible()
+    rule = AutomationRule.objects.get()
+    assert "payload.total > 100" in rule.condition
+    assert rule.actions[0]["jobs"] == [{"workflow": "orders", "payload": {"subject": "Look at this"}}]
+
+
+def test_what_was_typed_outlives_a_login_that_ran_out(cast: Cast, log_in: LogIn) -> None:
+    # What the browser says of the refusals in between is expected on this page.
+    page = log_in(cast.editor.username).context.new_page()
+    page.goto("/admin/automations/rules/new/?with=failed")
+    expect(page.locator("#preview")).to_contain_text("It can be saved.")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_label("Name").first.fill("Typed in vain?")
+    lost = page.get_by_text("You are not logged in any more.")
+    expect(lost).to_be_visible()
+    accessible(page)
+    expect(page.locator("#preview")).to_contain_text("It can be saved.")
+    page.get_by_role("button", name="Save").click()
+    expect(lost).to_be_visible()
+    assert not AutomationRule.objects.exists()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Log in in another window").click()
+    opened.value.fill("[name=username]", cast.editor.username)
+    opened.value.fill("[name=password]", PASSWORD)
+    opened.value.click("button[type=submit]")
+    opened.value.wait_for_url("**/admin/")
+    page.get_by_role("button", name="Go on").click()
+    expect(lost).to_be_hidden()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("is made and works from now on")).to_be_visible()
+    assert AutomationRule.objects.get().name == "Typed in vain?"
+
+
+def test_a_form_is_not_left_with_what_was_typed_by_mistake(cast: Cast, log_in: LogIn) -> None:
+    page = log_in(cast.editor.username)
+    page.goto("/admin/automations/rules/new/?with=failed")
+    page.get_by_label("Name").first.fill("Nearly lost")
+    page.once("dialog", lambda asked: asked.dismiss())
+    page.get_by_role("link", name="Back to the rules").click()
+    expect(page.get_by_label("Name").first).to_have_value("Nearly lost")
+    page.once("dialog", lambda asked: asked.accept())
+    page.get_by_role("link", name="Back to the rules").click()
+    expect(page.get_by_text("No rules yet")).to_be_visible()
+
+
 def test_a_message_is_looked_at_and_replayed(cast: Cast, log_in: LogIn) -> None:
     page = log_in(cast.editor.username)
     page.goto("/admin/automations/webhooks/")
@@ -111,3 +185,19 @@ def test_a_message_is_looked_at_and_replayed(cast: Cast, log_in: LogIn) -> None:
     page.get_by_role("link", name="Paid", exact=True).click()
     accessible(page)
     assert Firing.objects.get().delivery == delivery
+
+
+@pytest.mark.parametrize("scheme", ["standard", "github", "stripe", "slack", "plain"])
+def test_the_commands_shown_with_a_secret_really_send_a_message(cast: Cast, log_in: LogIn, scheme: str) -> None:
+    page = log_in(cast.editor.username)
+    page.goto("/admin/automations/webhooks/new/")
+    page.get_by_label("Name").fill("Shop")
+    page.get_by_label("Who sends to it").select_option(scheme)
+    page.get_by_label("Secret").fill("whsec_" + "QUJD" * 8)
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_text("Try it from a shell").click()
+    accessible(page)
+    commands = page.get_by_label("Commands for a shell").input_value()
+    answer = subprocess.run(["sh", "-c", commands], capture_output=True, text=True, timeout=30, check=True).stdout
+    assert re.match(r"HTTP/1.1 202 ", answer), answer
+    assert WebhookDelivery.objects.get().payload["type"] == "test"

@@ -10,9 +10,11 @@ from automations.models import AutomationRule, Firing, WebhookDelivery, WebhookE
 from automations.runtime.fire import fire
 from automations.services.endpoints import create_endpoint
 from automations.services.rules import create_rule, edit_rule
+from automations.services.trying import run_now
 from jobs.models import Job
 from taskflow.lib.clock import utcnow
-from tests.factories import Cast, make_cast, make_queue, make_user, make_workflow
+from tests.factories import Cast, make_cast, make_job, make_queue, make_user, make_workflow
+from workflows.models import Workflow
 
 pytestmark = pytest.mark.django_db
 RULES = "/admin/automations/"
@@ -113,6 +115,41 @@ def test_trying_a_rule_shows_the_parts_of_its_condition_and_what_it_would_do(cas
     gone = client.post(f"{RULES}rules/try/", FORM | {"source": f"job:{cast.tenant.uid}"}).content.decode()
     assert "not there any more" in gone
     assert not Firing.objects.exists()
+
+
+def test_trying_a_rule_and_its_firings_show_nothing_of_redacted_fields(cast: Cast) -> None:
+    fields = [{"key": "iban", "type": "text", "redact": True}, {"key": "subject", "type": "text"}]
+    make_workflow(cast.tenant, "letters", version={"fields": fields})
+    client = browse(cast.editor)
+    form = {name: value for name, value in FORM.items() if not name.startswith(("when.", "then."))} | {
+        "when.trigger.kind": "job",
+        "when.trigger.events": "job_succeeded",
+        "if.condition": "payload.iban != '' && payload.iban + 'x' != ''",
+        "then.actions.0.kind": "create_jobs",
+        "then.actions.0.jobs.0": "row",
+        "then.actions.0.jobs.0.workflow": "letters",
+        "then.actions.0.jobs.0.payload.0.key": "subject",
+        "then.actions.0.jobs.0.payload.0.value.kind": "text",
+        "then.actions.0.jobs.0.payload.0.value.of": "Pay {{ payload.iban }} soon",
+        "then.actions.0.jobs.0.payload.1.key": "iban",
+        "then.actions.0.jobs.0.payload.1.value.kind": "text",
+        "then.actions.0.jobs.0.payload.1.value.of": "{{ payload.iban }}",
+    }
+    job = make_job(Workflow.objects.get(), payload={"iban": "DE02120300000000202051", "subject": "Rent"})
+    text = client.post(f"{RULES}rules/try/", form | {"source": f"job:{job.uid}"}).content.decode()
+    assert "It would act" in text
+    assert "Pay [redacted] soon" in text
+    assert "DE0212" not in text
+    pasted = {"source": "paste", "payload": '{"iban": "DE02120300000000202051"}'}
+    assert "DE0212" not in client.post(f"{RULES}rules/try/", form | pasted).content.decode()
+    client.post(f"{RULES}rules/new/", form)
+    rule = AutomationRule.objects.get()
+    run_now(rule=rule, actor="ann", now=utcnow(), payload=job.payload)
+    fire()
+    page = client.get(f"{RULES}firings/{Firing.objects.get().uid}/").content.decode()
+    assert "The rule acted and made 1 job." in page
+    assert "Rent" in page
+    assert "DE0212" not in page
 
 
 def test_a_conflict_says_who_changed_the_rule_and_keeps_what_was_typed(cast: Cast) -> None:
@@ -221,6 +258,26 @@ def test_a_webhooks_secret_is_shown_once_and_rotated(cast: Cast) -> None:
     client.post(f"{page}act/", {"action": "disable"})
     endpoint.refresh_from_db()
     assert not endpoint.enabled
+
+
+def test_an_endpoint_gets_another_name_and_tolerance_or_is_told_why_not(cast: Cast) -> None:
+    client = browse(cast.editor)
+    endpoint = create_endpoint(tenant=cast.tenant, name="Shop", scheme="standard", now=utcnow()).endpoint
+    page = f"{RULES}webhooks/{endpoint.uid}/"
+    for tolerance in ("5", "five", "²"):
+        bad = client.post(f"{page}act/", {"action": "settings", "name": "<b>Store</b>", "tolerance": tolerance})
+        text = bad.content.decode()
+        assert bad.status_code == 400
+        assert "Must be 30 to 86400 seconds." in text
+        assert f'value="{tolerance}"' in text
+        assert 'value="&lt;b&gt;Store&lt;/b&gt;"' in text
+    wrong = client.post(f"{page}act/", {"action": "rotate", "secret": "short"})
+    assert wrong.status_code == 400
+    assert 'id="rotate-secret-problem" class="au-problem" role="alert">It ' in wrong.content.decode()
+    client.post(f"{page}act/", {"action": "settings", "name": " Store ", "tolerance": "60"})
+    endpoint.refresh_from_db()
+    assert (endpoint.name, endpoint.tolerance) == ("Store", 60)
+    assert "may be off by 60 s" in client.get(page).content.decode()
 
 
 def test_a_stored_message_is_looked_at_and_told_again(cast: Cast) -> None:
