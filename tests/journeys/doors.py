@@ -11,7 +11,9 @@ from django.test import Client
 from tenants.domain.roles import Role, Scope
 from tenants.models import ApiKey
 from tenants.services import create_api_key
-from tests.journeys.test_isolation import Belongings, Route, addresses, all_routes, log_in, values_for
+from tests.journeys.belongings import Belongings
+from tests.journeys.routes import Route, addresses, all_routes, values_for
+from tests.journeys.visitors import log_in
 
 #: From least to most, as the table names them.
 ROLES = tuple(reversed(Role))

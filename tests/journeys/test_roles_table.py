@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.belongings import Belongings
 from tests.journeys.doors import Door, admin_doors, api_doors
-from tests.journeys.test_isolation import Belongings, mine  # noqa: F401 - a fixture
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -39,11 +39,11 @@ def held_to(name: str, doors: list[Door]) -> None:
     assert lines == written(name)
 
 
-def test_the_admin_lets_in_whom_the_table_names_and_a_viewer_changes_nothing(mine: Belongings) -> None:  # noqa: F811
+def test_the_admin_lets_in_whom_the_table_names_and_a_viewer_changes_nothing(mine: Belongings) -> None:
     doors = admin_doors(mine)
     assert {door.address for door in doors if door.do == "viewer"} == FOR_ONESELF
     held_to("admin", doors)
 
 
-def test_the_api_asks_for_the_scopes_that_the_table_names(mine: Belongings) -> None:  # noqa: F811
+def test_the_api_asks_for_the_scopes_that_the_table_names(mine: Belongings) -> None:
     held_to("api", api_doors(mine))

@@ -79,6 +79,11 @@ def test_only_the_web_is_reachable_and_only_from_this_machine() -> None:
     assert SERVICES["web"]["ports"] == ["${PUBLISH:-127.0.0.1:8000}:8000"]
 
 
+def test_the_database_lets_its_user_make_the_triggers_that_keep_versions() -> None:
+    # The image of MySQL keeps a binary log, and the user that it makes has no SUPER.
+    assert "--log-bin-trust-function-creators=1" in SERVICES["mysql"]["command"]
+
+
 def test_the_image_does_not_run_as_root() -> None:
     last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
     user = last_stage.index("\nUSER taskflow")
