@@ -16,6 +16,9 @@
     number: ["is", "is_not", ...ORDER, ...EMPTY], boolean: ["true", "false", ...EMPTY], date: ["is", "is_not", ...ORDER, ...EMPTY],
     list: ["includes", ...EMPTY], text: [...WORDS, ...ORDER, ...EMPTY], "": [...WORDS, ...ORDER, "includes", "true", "false", ...EMPTY],
   };
+  // What may be asked of two fields: the select's value begins with AGAINST then.
+  const AGAINST = "field:";
+  const OF_FIELDS = { is: "is the same as", is_not: "is not the same as", more: TESTS.more, at_least: TESTS.at_least, less: TESTS.less, at_most: TESTS.at_most };
   const BARE = ["empty", "not_empty", "null", "not_null", "true", "false"];
   const SEVERAL = ["one_of", "not_one_of"];
   const NUMBER = /^-?(0|[1-9]\d{0,14})(\.\d{1,9})?$/;
@@ -63,6 +66,10 @@
     // What the server takes: numbers as numbers, by what is known of the field.
     const sent = (row) => {
       const kind = typeOf(row.field);
+      if (row.against) {
+        const asTheyAre = row.plain || [kind, typeOf(row.value)].includes("date") || (kind === "number" && typeOf(row.value) === "number");
+        return { field: row.field, test: row.test, value: { field: row.value }, reads: ORDER.includes(row.test) && !asTheyAre };
+      }
       const typed = (text) => (NUMBER.test(text) && (kind === "number" || (kind === "" && !row.texts)) ? Number(text) : text);
       if (BARE.includes(row.test)) { return { field: row.field, test: row.test, value: null }; }
       if (SEVERAL.includes(row.test)) { return { field: row.field, test: row.test, value: row.value.split("\n").map((each) => each.trim()).filter(Boolean).map(typed) }; }
@@ -72,6 +79,7 @@
       return { field: row.field, test: row.test, value: ["is", "is_not", "includes"].includes(row.test) ? typed(row.value) : row.value };
     };
     const wrong = (row) => {
+      if (row.against) { return row.value ? "" : "Choose the field to compare with."; }
       if (BARE.includes(row.test)) { return ""; }
       if (SEVERAL.includes(row.test)) { return row.value.trim() ? "" : "Give at least one value."; }
       if (ORDER.includes(row.test) && typeOf(row.field) !== "date" && !NUMBER.test(row.value) && !row.words) { return "Give a number."; }
@@ -86,36 +94,54 @@
     };
     const edit = (row, values, redraw) => { Object.assign(row, values); store(); if (redraw) { draw(); } };
 
-    const fieldControl = (row, name) => {
-      const known = !row.field || variables.some((each) => each.path === row.field);
-      if (row.other || !variables.length) {
-        const input = element("input", { type: "text", class: "tf-input tff-path", "aria-label": `${name}: field`, placeholder: "payload.total", autocomplete: "off", spellcheck: "false" });
-        input.value = row.field;
-        input.addEventListener("change", () => edit(row, { field: input.value.trim() }, true));
+    const rowOf = (row) => view.querySelectorAll(".tff-testrow")[state.rows.indexOf(row)];
+    // A list of the fields there are. `typing` is the property that says that another is typed by hand.
+    const choiceOfField = (row, label, typing, path, chosen) => {
+      if (row[typing] || !variables.length) {
+        const input = element("input", { type: "text", class: "tf-input tff-path", "aria-label": label, placeholder: "payload.total", autocomplete: "off", spellcheck: "false" });
+        input.value = path;
+        input.addEventListener("change", () => chosen(input.value.trim(), false));
         return input;
       }
-      const select = element("select", { class: "tf-input", "aria-label": `${name}: field` }, option("", "Choose a field", !row.field));
+      const select = element("select", { class: "tf-input", "aria-label": label }, option("", "Choose a field", !path));
       const groups = new Map();
       variables.forEach((each) => groups.set(each.group, [...(groups.get(each.group) || []), each]));
-      groups.forEach((members, title) => select.append(element("optgroup", { label: title }, ...members.map((each) => option(each.path, each.label, each.path === row.field)))));
-      if (!known) { select.append(option(row.field, row.field, true)); }
+      groups.forEach((members, title) => select.append(element("optgroup", { label: title }, ...members.map((each) => option(each.path, each.label, each.path === path)))));
+      if (path && !variables.some((each) => each.path === path)) { select.append(option(path, path, true)); }
       select.append(option(OTHER, "Another field …", false));
       select.addEventListener("change", () => {
-        if (select.value === OTHER) { row.other = true; draw(); view.querySelectorAll(".tff-testrow")[state.rows.indexOf(row)].querySelector("input").focus(); return; }
-        const tests = BY_TYPE[typeOf(select.value)];
-        edit(row, { field: select.value, test: tests.includes(row.test) ? row.test : tests[0], plain: false, texts: false }, true);
-        view.querySelectorAll(".tff-testrow")[state.rows.indexOf(row)].querySelectorAll("select")[1].focus();
+        if (select.value !== OTHER) { chosen(select.value, true); return; }
+        row[typing] = true;
+        draw();
+        rowOf(row).querySelector("input").focus();
       });
       return select;
     };
+    const fieldControl = (row, name) => choiceOfField(row, `${name}: field`, "other", row.field, (path, goOn) => {
+      const tests = BY_TYPE[typeOf(path)];
+      const fits = !goOn || row.against || tests.includes(row.test);
+      edit(row, goOn ? { field: path, test: fits ? row.test : tests[0], plain: false, texts: false } : { field: path }, true);
+      if (goOn) { rowOf(row).children[1].focus(); }
+    });
     const testControl = (row, name) => {
       const kind = typeOf(row.field);
-      const tests = BY_TYPE[kind].includes(row.test) ? BY_TYPE[kind] : [...BY_TYPE[kind], row.test];
-      const select = element("select", { class: "tf-input", "aria-label": `${name}: test` }, ...tests.map((test) => option(test, (kind === "date" && DATES[test]) || TESTS[test], test === row.test)));
-      select.addEventListener("change", () => { edit(row, { test: select.value }, true); view.querySelectorAll(".tff-testrow")[state.rows.indexOf(row)].children[1].focus(); });
+      const tests = row.against || BY_TYPE[kind].includes(row.test) ? BY_TYPE[kind] : [...BY_TYPE[kind], row.test];
+      const said = (test, words) => (kind === "date" && DATES[test]) || words[test];
+      const select = element(
+        "select", { class: "tf-input", "aria-label": `${name}: test` },
+        ...tests.map((test) => option(test, said(test, TESTS), !row.against && test === row.test)),
+        element("optgroup", { label: "Compare with another field" }, ...Object.keys(OF_FIELDS).map((test) => option(AGAINST + test, said(test, OF_FIELDS), row.against && test === row.test))),
+      );
+      select.addEventListener("change", () => {
+        const against = select.value.startsWith(AGAINST);
+        const kept = against === Boolean(row.against) ? {} : { value: "", plain: false, texts: false, words: false, otherValue: false };
+        edit(row, { ...kept, test: select.value.replace(AGAINST, ""), against }, true);
+        rowOf(row).children[1].focus();
+      });
       return select;
     };
     const valueControl = (row, name, problem) => {
+      if (row.against) { return choiceOfField(row, `${name}: field to compare with`, "otherValue", row.value, (path) => { edit(row, { value: path }, true); rowOf(row).children[2].focus(); }); }
       if (BARE.includes(row.test)) { return element("span"); }
       const several = SEVERAL.includes(row.test);
       const numeric = typeOf(row.field) === "number";
@@ -143,7 +169,7 @@
       state.rows.forEach((row, index) => {
         const name = `${label}, row ${index + 1}`;
         const problem = element("p", { class: "tff-problem", role: "status" });
-        problem.textContent = row.field && row.value ? wrong(row) : "";
+        problem.textContent = row.field && (row.value || row.against) ? wrong(row) : "";
         problem.hidden = !problem.textContent;
         const away = element("button", { type: "button", title: "Remove" });
         away.innerHTML = '<span class="material-symbols-outlined" aria-hidden="true">close</span>';
@@ -163,6 +189,7 @@
     const shown = (data) => ({
       join: data.join,
       rows: data.rows.map((row) => {
+        if (row.value && row.value.field) { return { field: row.field, test: row.test, value: row.value.field, against: true, plain: !row.reads }; }
         const values = Array.isArray(row.value) ? row.value : [row.value];
         const texts = values.every((each) => typeof each === "string");
         return { field: row.field, test: row.test, value: row.value === null ? "" : values.join("\n"), texts, words: texts && ORDER.includes(row.test), plain: typeof row.value === "number" && !row.reads };

@@ -122,6 +122,28 @@ def test_a_condition_is_changed_by_rows_and_as_an_expression(open_step: Callable
     expect(first.locator("[data-summary]")).to_contain_text("Question contains stolen")
 
 
+def test_two_fields_are_compared(open_step: Callable[..., Page]) -> None:
+    page = open_step("route", MAKE, ROUTE, LAST)
+    first = rows(page, "config.routes").nth(0)
+    first.locator("summary").first.click()
+    first.get_by_label("row 1: test").select_option(label="is not the same as")
+    expect(first.get_by_text("Choose the field to compare with.")).to_be_visible()
+    first.get_by_label("row 1: field to compare with").select_option("payload.text")
+    expect(first.get_by_text("Choose the field to compare with.")).to_be_hidden()
+    first.get_by_role("button", name="Add a row").click()
+    first.get_by_label("row 2: field", exact=False).first.select_option("payload.amount")
+    first.get_by_label("row 2: test").select_option("field:more")
+    first.get_by_label("row 2: field to compare with").select_option(label="Another field …")
+    first.get_by_label("row 2: field to compare with").fill("record.limit")
+    save(page)
+    same = "!(has(payload.text) && record.topic == payload.text)"
+    there = "has(payload.amount) && payload.amount != null && record.limit != null"
+    assert (
+        config_of("route")["routes"][0]["when"] == f"{same} && {there} && number(payload.amount) > number(record.limit)"
+    )
+    expect(first.locator("[data-summary]")).to_contain_text("is not the same as Question")
+
+
 def test_a_value_is_inserted_by_typing_two_brackets(open_step: Callable[..., Page]) -> None:
     page = open_step("make", MAKE, ROUTE, LAST)
     text = page.locator("textarea[name='config.fields.0.template']")

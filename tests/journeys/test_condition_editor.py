@@ -32,8 +32,16 @@ def test_rows_become_an_expression_and_come_back(client):
     assert [row["field"] for row in again["rows"]["rows"]] == ["payload.a", "now"]
 
 
+def test_a_row_may_compare_two_fields(client):
+    row = {"field": "record.paid", "test": "less", "value": {"field": "record.total"}, "reads": True}
+    answer = ask(client, rows=json.dumps({"rows": [row]}))[1]
+    there = "record.paid != null && record.total != null"
+    assert answer["expression"] == f"{there} && number(record.paid) < number(record.total)"
+    assert answer["rows"] == {"join": "all", "rows": [row]}
+
+
 def test_what_rows_cannot_say_has_none(client):
-    assert ask(client, expression="payload.a == payload.b")[1]["rows"] is None
+    assert ask(client, expression="payload.a == payload.b + 1")[1]["rows"] is None
     assert ask(client, expression="")[1] == {"expression": "", "rows": None, "problem": "the expression is empty"}
 
 
@@ -52,6 +60,8 @@ def test_what_is_wrong_with_an_expression_is_told(client):
         '{"rows": [5]}',
         '{"rows": [{"field": "a"}]}',
         '{"rows": [{"field": "a", "test": "is", "value": {}}]}',
+        '{"rows": [{"field": "a", "test": "is", "value": {"field": ""}}]}',
+        '{"rows": [{"field": "a", "test": "one_of", "value": {"field": "b"}}]}',
         json.dumps({"rows": LISTED[1:] * 51}),
         "[" * 5000,
     ],

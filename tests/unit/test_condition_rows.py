@@ -9,8 +9,10 @@ from workflows.domain.expressions import compile_expression
 from workflows.domain.expressions.rows import (
     BARE,
     LISTS,
+    OF_FIELDS,
     ORDER,
     TEXTS,
+    OtherField,
     Relation,
     Row,
     Rows,
@@ -38,7 +40,9 @@ def value_for(test):
 @st.composite
 def row(draw, fields=FIELDS):
     test = draw(st.sampled_from(list(Relation)))
-    value = draw(value_for(test))
+    value = draw(
+        value_for(test) if test not in OF_FIELDS else value_for(test) | st.sampled_from(fields).map(OtherField)
+    )
     reads = test in ORDER and not isinstance(value, str) and draw(st.booleans())
     return Row(draw(st.sampled_from(fields)), test, value, reads)
 
@@ -128,6 +132,20 @@ def in_order(row, value):
     }[row.test]
 
 
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(OF_FIELDS)), st.booleans(), st.data())
+def test_two_fields_are_compared_as_a_field_with_a_value(test, reads, data):
+    found = data.draw(values | st.just(MISSING))
+    other = data.draw(values.filter(lambda one: isinstance(one, (str, int, float)) and not isinstance(one, bool)))
+    reads = reads and test in ORDER and not isinstance(other, str)
+    wanted = meant(Row("payload.x", test, other, reads), found)
+    payload = {"y": {"z": other}} | ({} if found is MISSING else {"x": found})
+    if wanted is not None:
+        expression = expression_of(Rows((Row("payload.x", test, OtherField("payload.y.z"), reads),)))
+        assert compile_expression(expression).test({"payload": payload}) is wanted
+        assert compile_expression(expression).test({"payload": {"x": "a"}}) is (test is Relation.IS_NOT)
+
+
 small = st.sampled_from(["", "a", "b", "5", 5, -2.5, 1200])
 
 
@@ -169,6 +187,10 @@ def test_the_expression_holds_when_the_rows_do(tries, join):
         ("payload.x > -5.5 && payload.y < 1e-7", "payload.x is more than -5.5 and payload.y is less than 1e-07"),
         ("!(payload.x in [1, 'a'])", "payload.x is not one of 1, a"),
         ("(payload.x)", "payload.x is true"),
+        ("record.due >= record.date", "record.due is at least record.date"),
+        ("number(payload.paid) < number(payload.total)", "payload.paid is less than payload.total"),
+        ("payload.country != record.country", "payload.country is not the same as record.country"),
+        ("has(payload.a) && payload.a == record.b", "payload.a is the same as record.b"),
         ("record.x in [false, 5]", "record.x is one of False, 5"),
     ],
 )
@@ -182,7 +204,9 @@ def test_what_people_write_is_shown_as_rows(source, words):
     "source",
     [
         "",
-        "record.due >= record.date",
+        "number(record.paid) >= record.total",
+        "number(payload.x) == number(payload.y)",
+        "record.due >= lower(record.date)",
         "has(payload.note) && payload.note.contains('urgent')",
         "payload.lines.exists(line, line.sku == 'X1')",
         "a.b == 1 && (c.d == 2 || e.f == 3)",
@@ -240,6 +264,10 @@ def test_what_rows_cannot_say_stays_an_expression(source):
         ("payload.x", Relation.MORE, float("nan")),
         ("payload.x", Relation.MORE, 2**64),
         ("payload.x", Relation.IS, "\ud800"),
+        ("payload.x", Relation.IS, OtherField("")),
+        ("payload.x", Relation.IS, OtherField("payload.in")),
+        ("payload.x", Relation.CONTAINS, OtherField("payload.y")),
+        ("payload.x", Relation.ONE_OF, OtherField("payload.y")),
     ],
 )
 def test_a_row_that_says_nothing_is_refused(row):

@@ -10,7 +10,7 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from workflows.domain.expressions import ROOTS, ExpressionError, compile_expression
-from workflows.domain.expressions.rows import Relation, Row, Rows, expression_of, rows_of
+from workflows.domain.expressions.rows import OtherField, Relation, Row, Rows, expression_of, rows_of
 
 MOST_ROWS = 50
 
@@ -55,7 +55,9 @@ def _row(data: Any) -> Row:
     if not isinstance(data, Mapping) or not isinstance(data.get("field"), str):
         raise ValueError("a row needs a field")
     value = data.get("value")
-    if isinstance(value, list):
+    if isinstance(value, Mapping) and isinstance(value.get("field"), str):
+        value = OtherField(value["field"])
+    elif isinstance(value, list):
         value = tuple(_scalar(each) for each in value)
     elif value is not None:
         value = _scalar(value)
@@ -75,8 +77,12 @@ def rows_data(rows: Rows | None) -> dict[str, Any] | None:
     """Return rows as the editor takes them."""
     if rows is None:
         return None
-    listed = [{"field": row.field, "test": row.test.value, "value": row.value, "reads": row.reads} for row in rows.rows]
-    return {"join": rows.join, "rows": listed}
+    return {"join": rows.join, "rows": [_row_data(row) for row in rows.rows]}
+
+
+def _row_data(row: Row) -> dict[str, Any]:
+    value = {"field": row.value.field} if isinstance(row.value, OtherField) else row.value
+    return {"field": row.field, "test": row.test.value, "value": value, "reads": row.reads}
 
 
 @require_POST

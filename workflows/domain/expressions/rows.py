@@ -6,6 +6,7 @@ Fields of the record, of steps and of the other roots must be there, as in any e
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from workflows.domain.expressions.rowtree import NO_ROWS, Node, parse
@@ -13,16 +14,33 @@ from workflows.domain.expressions.rowtypes import (
     BARE,
     LISTS,
     NEGATED,
+    OF_FIELDS,
     ORDER,
     TEXTS,
+    OtherField,
     Relation,
     Row,
     Rows,
     in_words,
 )
 
-__all__ = ["BARE", "LISTS", "ORDER", "TEXTS", "Relation", "Row", "Rows", "expression_of", "in_words", "rows_of"]
+__all__ = [
+    "BARE",
+    "LISTS",
+    "OF_FIELDS",
+    "ORDER",
+    "TEXTS",
+    "OtherField",
+    "Relation",
+    "Row",
+    "Rows",
+    "expression_of",
+    "in_words",
+    "rows_of",
+]
 
+#: A row may be a test and this many guards at most, less one.
+MOST_PARTS = 24
 _EMPTY = '[null, "", []]'
 
 
@@ -40,15 +58,19 @@ def expression_of(rows: Rows) -> str:
 def _expression(row: Row) -> str:
     if row.test in NEGATED:
         return f"!({_conjunction(row, NEGATED[row.test])})"
-    if row.test is Relation.IS_NOT and _guards(row.field):
+    if row.test is Relation.IS_NOT and any(map(_guards, _fields(row))):
         return f"!({_conjunction(row, Relation.IS)})"
     return _conjunction(row, row.test)
 
 
 def _conjunction(row: Row, test: Relation) -> str:
-    return " && ".join(
-        [*_guards(row.field, always=test is Relation.NOT_EMPTY), *_not_null(row.field, test), _core(row, test)]
-    )
+    guards = [guard for field in _fields(row) for guard in _guards(field, always=test is Relation.NOT_EMPTY)]
+    null = [guard for field in _fields(row) for guard in _not_null(field, test)]
+    return " && ".join([*dict.fromkeys(guards), *dict.fromkeys(null), _core(row, test)])
+
+
+def _fields(row: Row) -> list[str]:
+    return [row.field, row.value.field] if isinstance(row.value, OtherField) else [row.field]
 
 
 def _guards(field: str, *, always: bool = False) -> list[str]:
@@ -66,7 +88,8 @@ def _not_null(field: str, test: Relation) -> list[str]:
 def _core(row: Row, test: Relation) -> str:
     field = row.field
     if test in ORDER:
-        return f"{f'number({field})' if row.reads else field} {ORDER[test]} {_literal(row.value)}"
+        other = _as_number(row, row.value.field) if isinstance(row.value, OtherField) else _literal(row.value)
+        return f"{_as_number(row, field)} {ORDER[test]} {other}"
     if test in TEXTS:
         return f"lower({field}).{TEXTS[test]}({_literal(row.value)})"
     if test is Relation.ONE_OF and isinstance(row.value, tuple):
@@ -82,7 +105,12 @@ def _core(row: Row, test: Relation) -> str:
         return fixed[test]
     if test is Relation.INCLUDES:
         return f"{_literal(row.value)} in {field}"
-    return f"{field} {'!=' if test is Relation.IS_NOT else '=='} {_literal(row.value)}"
+    value = row.value.field if isinstance(row.value, OtherField) else _literal(row.value)
+    return f"{field} {'!=' if test is Relation.IS_NOT else '=='} {value}"
+
+
+def _as_number(row: Row, field: str) -> str:
+    return f"number({field})" if row.reads else field
 
 
 def _literal(value: Any) -> str:
@@ -117,7 +145,9 @@ def _rows_in(tree: Node) -> list[Row] | None:
     parts = tree.parts if tree.kind == "and" else (tree,)
     rows: list[Row] = []
     while parts:
-        taken = next(((row, size) for size in range(min(len(parts), 12), 0, -1) if (row := _row(parts[:size]))), None)
+        taken = next(
+            ((row, size) for size in range(min(len(parts), MOST_PARTS), 0, -1) if (row := _row(parts[:size]))), None
+        )
         if taken is None:
             return None
         rows.append(taken[0])
@@ -140,9 +170,11 @@ def _only_guards(parts: Sequence[Node], row: Row) -> bool:
 
 
 def _possible_guards(row: Row) -> set[tuple[str, ...]]:
-    has = [str(parse(text)) for text in _guards(row.field, always=True)]
-    null = [str(parse(text)) for text in _not_null(row.field, row.test)]
-    return {(*has, *null), tuple(has), tuple(null)}
+    has, asked, null = [
+        tuple(dict.fromkeys(str(parse(text)) for field in _fields(row) for text in texts(field)))
+        for texts in (partial(_guards, always=True), _guards, partial(_not_null, test=row.test))
+    ]
+    return {(*has, *null), (*asked, *null), has, null}
 
 
 def _negated(inner: Node) -> Row | None:
@@ -195,13 +227,23 @@ def _membership(left: Node, right: Node) -> Row | None:
 def _comparison(node: Node) -> Row | None:
     left, right = node.parts
     if right.kind != "value":
-        return None
+        return _of_fields(left, node.text, right)
     if node.text in ("==", "!="):
         return _equality(left, node.text == "==", right.value)
     test = {sign: each for each, sign in ORDER.items()}[node.text]
     if left.kind == "call" and left.text == "number" and left.parts[0].kind == "path":
         return _made(left.parts[0].text, test, right.value, reads=True)
     return _made(left.text, test, right.value) if left.kind == "path" else None
+
+
+def _of_fields(left: Node, sign: str, right: Node) -> Row | None:
+    """Return the row that compares two fields; both are read as numbers, or neither is."""
+    reads = left.kind == right.kind == "call" and left.text == right.text == "number"
+    first, second = (left.parts[0], right.parts[0]) if reads else (left, right)
+    if first.kind != "path" or second.kind != "path":
+        return None
+    signs = {"==": Relation.IS, "!=": Relation.IS_NOT} | {text: test for test, text in ORDER.items()}
+    return _made(first.text, signs[sign], OtherField(second.text), reads=reads)
 
 
 def _equality(left: Node, equal: bool, value: Any) -> Row | None:

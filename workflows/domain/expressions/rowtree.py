@@ -1,4 +1,4 @@
-"""A parser for the part of the condition language that rows can say: tests of fields against fixed values."""
+"""A parser for the part of the condition language that rows can say: tests of fields against values or other fields."""
 
 import json
 from collections.abc import Sequence

@@ -42,6 +42,8 @@ class Relation(StrEnum):
 BARE = frozenset({Relation.EMPTY, Relation.NOT_EMPTY, Relation.NULL, Relation.NOT_NULL, Relation.TRUE, Relation.FALSE})
 LISTS = frozenset({Relation.ONE_OF, Relation.NOT_ONE_OF})
 ORDER = {Relation.MORE: ">", Relation.AT_LEAST: ">=", Relation.LESS: "<", Relation.AT_MOST: "<="}
+#: Tests whose value may be another field.
+OF_FIELDS = frozenset({Relation.IS, Relation.IS_NOT, *ORDER})
 TEXTS = {Relation.CONTAINS: "contains", Relation.STARTS: "startsWith", Relation.ENDS: "endsWith"}
 NEGATED = {
     Relation.CONTAINS_NOT: Relation.CONTAINS,
@@ -74,12 +76,19 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class OtherField:
+    """A field that another is compared with."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One test of one field. With `reads` the field's text is read as a number first, as in "1,234.50"."""
+    """One test of one field. With `reads` texts are read as numbers first, as in "1,234.50", also another field's."""
 
     field: str
     test: Relation
-    value: Scalar | tuple[Scalar, ...] | None = None
+    value: Scalar | tuple[Scalar, ...] | OtherField | None = None
     reads: bool = False
 
     def __post_init__(self) -> None:
@@ -101,19 +110,29 @@ class Rows:
 
 
 def _problem(row: Row) -> str:
-    if not _PATH.fullmatch(row.field) or RESERVED.intersection(row.field.split(".")):
-        return f"'{row.field}' is not the name of a field"
+    other = row.value.field if isinstance(row.value, OtherField) else None
+    for field in (row.field,) if other is None else (row.field, other):
+        if not _PATH.fullmatch(field) or RESERVED.intersection(field.split(".")):
+            return f"'{field}' is not the name of a field"
+    return _problem_of_values(row) or ("" if _fits(row) else f"'{row.test}' does not go with {row.value!r}")
+
+
+def _problem_of_values(row: Row) -> str:
     for value in row.value if isinstance(row.value, tuple) else (row.value,):
+        if isinstance(value, OtherField):
+            continue
         if isinstance(value, str):
             value.encode()  # half a character cannot stand in an expression
         elif value is not None and not (math.isfinite(value) and (isinstance(value, float) or abs(value) < _WHOLE)):
             return f"{value} is no number to compare with"
-    return "" if _fits(row) else f"'{row.test}' does not go with {row.value!r}"
+    return ""
 
 
 def _fits(row: Row) -> bool:
     if row.reads and row.test not in ORDER:
         return False
+    if isinstance(row.value, OtherField):
+        return row.test in OF_FIELDS
     if row.test in LISTS:
         return isinstance(row.value, tuple) and bool(row.value)
     if row.test in BARE:
@@ -133,10 +152,14 @@ def _fits_order(row: Row) -> bool:
 
 def in_words(rows: Rows, labels: Mapping[str, str]) -> str:
     """Return what the rows say, for people; `labels` are what they call the fields."""
-    said = [_in_words(row, labels.get(row.field, row.field)) for row in rows.rows]
+    said = [_in_words(row, labels) for row in rows.rows]
     return (" and " if rows.join == "all" else " or ").join(said) or "always"
 
 
-def _in_words(row: Row, label: str) -> str:
+def _in_words(row: Row, labels: Mapping[str, str]) -> str:
+    label = labels.get(row.field, row.field)
+    if isinstance(row.value, OtherField):
+        words = {Relation.IS: "is the same as", Relation.IS_NOT: "is not the same as"}.get(row.test, WORDS[row.test])
+        return f"{label} {words} {labels.get(row.value.field, row.value.field)}"
     values = row.value if isinstance(row.value, tuple) else () if row.value is None else (row.value,)
     return " ".join(filter(None, (label, WORDS[row.test], ", ".join(map(str, values)))))
