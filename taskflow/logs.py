@@ -210,6 +210,7 @@ _LEVELS = {
     "figures.count": logging.DEBUG,
     "automations.tick": logging.DEBUG,
     "automations.fire": logging.DEBUG,
+    "automations.fired": logging.DEBUG,
     "automations.due": logging.INFO,
     "automations.firing_failed": logging.WARNING,
     "automations.notice_failed": logging.WARNING,
