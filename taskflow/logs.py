@@ -214,6 +214,8 @@ _LEVELS = {
     "automations.due": logging.INFO,
     "automations.firing_failed": logging.WARNING,
     "automations.notice_failed": logging.WARNING,
+    "automations.notice": logging.DEBUG,
+    "webhook.received": logging.DEBUG,
     "engine.drain": logging.INFO,
     "engine.step_failed": logging.WARNING,
     "engine.retry": logging.INFO,

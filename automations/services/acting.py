@@ -147,6 +147,7 @@ class Acts:
             source=self.actor,
             run_at=self.now + timedelta(seconds=effect.delay) if effect.delay else None,
             correlation_id=None if cause is None else cause.correlation_id,
+            traceparent="" if cause is None else cause.traceparent,
         )
 
     def _once(self, effect: MakeJob) -> Job | None:
