@@ -20,7 +20,7 @@ from taskflow.lib.chunked import TOO_LARGE
 from taskflow.lib.clock import utcnow
 from taskflow.lib.openapi import refusals
 from taskflow.lib.problems import Refused
-from taskflow.lib.telemetry import bind
+from taskflow.lib.telemetry import bind, emit
 from taskflow.lib.throttling import KeyThrottle, count_request
 
 BODY = {"type": "object", "additionalProperties": True}
@@ -57,6 +57,7 @@ class WebhookView(APIView):
     def post(self, request: Request, key: str) -> Response:
         endpoint = find_endpoint(key)
         if endpoint is None:
+            emit("webhook.received", outcome="unknown address")
             bind(refused="no endpoint has this address")
             raise NotFound("There is no such webhook address.")
         bind(tenant=endpoint.tenant.slug, endpoint=str(endpoint.uid))
@@ -72,13 +73,16 @@ class WebhookView(APIView):
         _throttle(endpoint)
         receipt = receive(endpoint, sent, now=utcnow())
         if receipt.delivery is None:
+            emit("webhook.received", outcome="challenge")
             return Response({"challenge": receipt.challenge})
         return _answer(receipt.delivery, new=receipt.new)
 
 
 def _answer(delivery: WebhookDelivery, *, new: bool) -> Response:
     bind(delivery=str(delivery.uid))
-    if delivery.state == DeliveryState.REFUSED:
+    readable = delivery.state != DeliveryState.REFUSED
+    emit("webhook.received", outcome=("stored" if readable else "not readable") if new else "repeated")
+    if not readable:
         raise Refused(delivery.reason, code="not-json", id=str(delivery.uid))
     told = {"id": str(delivery.uid), "delivery_id": delivery.delivery_id, "event": delivery.event_type}
     return Response(told, status=202 if new else 200)

@@ -27,9 +27,11 @@ def send_notices(*, now: datetime) -> int:
 
 def send_notice(notice: Notice, *, now: datetime) -> None:
     """Send one message that was taken up, and keep what came of it."""
+    outcome = "not sent"
     try:
         _send(notice, now)
     except LimitReached as limit:
+        outcome = "put off by a limit"
         mark_unsent(notice=notice, error=limit.reason, permanent=False, now=now, until=limit.until)
     except ConnectionUnusable as error:
         mark_unsent(notice=notice, error=str(error), permanent=True, now=now)
@@ -37,7 +39,9 @@ def send_notice(notice: Notice, *, now: datetime) -> None:
         mark_unsent(notice=notice, error=str(error), permanent=error.permanent, now=now)
         emit("automations.notice_failed", notice=str(notice.uid), error=type(error).__name__)
     else:
+        outcome = "sent"
         mark_sent(notice=notice, now=now)
+    emit("automations.notice", outcome=outcome)
 
 
 def _send(notice: Notice, now: datetime) -> None:

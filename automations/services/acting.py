@@ -1,6 +1,6 @@
 """Carrying out what a rule does: jobs made, jobs and queues changed, messages written down, in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -8,6 +8,7 @@ from typing import Any
 
 from automations.domain.effects import CancelIt, Effect, HoldQueue, MakeJob, Refused, RetryIt, Tell
 from automations.models import AutomationRule, Firing, JobLink, Notice
+from automations.services.hints import hint_on_commit
 from jobs.domain.submission import NewJob, SubmissionError
 from jobs.models import Job, Queue
 from jobs.services.control import (
@@ -18,10 +19,12 @@ from jobs.services.control import (
     retry_job,
 )
 from jobs.services.queues import pause_lane, pause_queue, resume_lane, resume_queue
-from jobs.services.submit import submit_jobs, submit_once
+from jobs.services.submit import prepare_jobs, store_jobs, submit_once
+from taskflow.lib.db import insert_rows
 
 #: Jobs that a firing names; it counts all.
 MOST_NAMED = 20
+LINK_COLUMNS = ("firing_id", "job_id", "position", "depth")
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ class Acts:
     now: datetime
     told: list[dict[str, Any]] = field(default_factory=list)
     made: list[Job] = field(default_factory=list)
-    notices: int = 0
+    notices: list[Notice] = field(default_factory=list)
 
     @property
     def actor(self) -> str:
@@ -54,6 +57,7 @@ class Acts:
                 self._cancel(effect)
         self._make([effect for effect in effects if isinstance(effect, MakeJob)])
         self._tell([effect for effect in effects if isinstance(effect, Tell)])
+        store_acts([self])
 
     def _hold(self, effect: HoldQueue) -> None:
         queue = Queue.objects.filter(slug=effect.queue).first()
@@ -98,9 +102,23 @@ class Acts:
             raise Refused(place, "there is no job at this firing")
         return job
 
+    def prepare(self, effects: Sequence[Effect]) -> None:
+        """Make ready what only adds rows, for `store_acts`. Raises Refused. A database is not written to."""
+        self._made(self._ready([effect for effect in effects if isinstance(effect, MakeJob)]))
+        self._tell([effect for effect in effects if isinstance(effect, Tell)])
+
     def _make(self, wanted: Sequence[MakeJob]) -> None:
+        results = self._ready(wanted)
+        store_jobs([job for jobs in results.values() for job in jobs], now=self.now)
+        for effect in wanted:
+            if effect.key and (job := self._once(effect)) is not None:
+                results[effect.place].append(job)
+        self._made(results)
+
+    def _ready(self, wanted: Sequence[MakeJob]) -> dict[str, list[Job]]:
+        """Return the rows of the jobs that have no key, unsaved, by the place of their template."""
         plain = [effect for effect in wanted if not effect.key]
-        answers = submit_jobs(
+        answers = prepare_jobs(
             tenant_id=self.firing.tenant_id, requests=[self.request(effect) for effect in plain], now=self.now
         )
         results: dict[str, list[Job]] = {effect.place: [] for effect in wanted}
@@ -109,20 +127,17 @@ class Acts:
                 self._refused(effect, answer)
             else:
                 results[effect.place].append(answer)
-        for effect in wanted:
-            if effect.key and (job := self._once(effect)) is not None:
-                results[effect.place].append(job)
+        return results
+
+    def _made(self, results: Mapping[str, list[Job]]) -> None:
         for place, jobs in results.items():
             if jobs:
                 self._say(place, "create_jobs", count=len(jobs), jobs=[str(job.uid) for job in jobs[:MOST_NAMED]])
-        self.made += [job for jobs in results.values() for job in jobs]
-        JobLink.objects.bulk_create(
-            [
-                JobLink(firing=self.firing, job=job, position=index, depth=self.depth + 1)
-                for index, job in enumerate(self.made)
-            ],
-            batch_size=500,
-        )
+        self.made = [job for jobs in results.values() for job in jobs]
+
+    def links(self) -> list[tuple[int, int | None, int, int]]:
+        """Return what ties the firing to the jobs it made, as LINK_COLUMNS; they are stored by now."""
+        return [(self.firing.pk, job.pk, index, self.depth + 1) for index, job in enumerate(self.made)]
 
     def request(self, effect: MakeJob) -> NewJob:
         """Return the job as it is asked for: whose it is, when, and of which chain."""
@@ -132,6 +147,7 @@ class Acts:
             source=self.actor,
             run_at=self.now + timedelta(seconds=effect.delay) if effect.delay else None,
             correlation_id=None if cause is None else cause.correlation_id,
+            traceparent="" if cause is None else cause.traceparent,
         )
 
     def _once(self, effect: MakeJob) -> Job | None:
@@ -160,23 +176,28 @@ class Acts:
         raise Refused(f"{effect.place}.{error.field}", error.message)
 
     def _tell(self, wanted: Iterable[Tell]) -> None:
-        rows = [
-            Notice(
+        for index, effect in enumerate(wanted):
+            notice = Notice(
                 firing=self.firing,
                 tenant_id=self.firing.tenant_id,
                 position=index,
                 content=effect.content,
                 due_at=self.now,
             )
-            for index, effect in enumerate(wanted)
-        ]
-        Notice.objects.bulk_create(rows)
-        self.notices = len(rows)
-        for effect, row in zip(wanted, rows, strict=True):
-            self._say(effect.place, "notify", channel=effect.content["channel"], notice=str(row.uid))
+            self.notices.append(notice)
+            self._say(effect.place, "notify", channel=effect.content["channel"], notice=str(notice.uid))
 
     def _say(self, place: str, action: str, **what: Any) -> None:
         self.told.append({"place": place, "action": action, **what})
 
     def _skip(self, place: str, action: str, why: str, job: Job | None = None) -> None:
         self._say(place, action, skipped=why[:500], **({} if job is None else {"job": str(job.uid)}))
+
+
+def store_acts(acts: Sequence[Acts]) -> None:
+    """Store which firing made which job, and the messages; belongs in the transaction that stored the jobs."""
+    insert_rows(JobLink, LINK_COLUMNS, [link for each in acts for link in each.links()])
+    notices = [notice for each in acts for notice in each.notices]
+    Notice.objects.bulk_create(notices)
+    if notices:
+        hint_on_commit()

@@ -57,6 +57,14 @@ class CompiledRule:
     plans: list[Plan] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def only_adds(self) -> bool:
+        """Whether all it does is make jobs, without keys, and tell people: that takes no locks and upsets no others."""
+        return all(
+            isinstance(each, Notify) or (isinstance(each, CreateJobs) and not any(job.key.strip() for job in each.jobs))
+            for each in self.actions.values()
+        )
+
     def plan(self, names: Names) -> list[Effect]:
         """Return what the rule does for these values, in order. Raises Refused where they do not fit."""
         return [effect for plan in self.plans for effect in plan(names)]

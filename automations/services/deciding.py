@@ -73,16 +73,19 @@ def depth_of(job: Job | None) -> int:
     return 0
 
 
-def stopped_by(firing: Firing, rule: AutomationRule, depth: int, now: datetime) -> str:
-    """Return why a firing whose condition is true must not act; nothing where it may."""
+def stopped_by(rule: AutomationRule, *, depth: int, acted: int) -> str:
+    """Return why a firing whose condition is true must not act; nothing where it may.
+
+    `depth` is how many rules led to its job, `acted` how often the rule acted for the tenant in the last hour.
+    """
     if depth >= MOST_DEPTH:
         return f"Stopped: {depth} rules led to this job one after the other, and that looks like a loop."
-    if rule.rate_limit <= _acted(rule, firing.tenant_id, now):
+    if rule.rate_limit <= acted:
         return f"Stopped: the rule acted {rule.rate_limit:,} times in the last hour already."
     return ""
 
 
-def _acted(rule: AutomationRule, tenant_id: int, now: datetime) -> int:
+def acted_lately(rule: AutomationRule, tenant_id: int, now: datetime) -> int:
     """Return how often the rule acted for the tenant in the last hour, counted up to its limit."""
     rows = Firing.objects.filter(rule=rule, tenant_id=tenant_id, matched=True, finished_at__gt=now - HOUR)
-    return len(rows.order_by().values_list("pk")[: rule.rate_limit])
+    return rows.order_by()[: rule.rate_limit].count()

@@ -1,48 +1,57 @@
 """Working on firings: taking them up, deciding, acting, and marking them, so that nothing is done twice."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from itertools import accumulate
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import F, prefetch_related_objects
+from django.db.models.functions import Length
 
 from automations.domain.effects import Refused
 from automations.domain.patience import LEASE, next_try
 from automations.domain.states import FiringState, TriggerKind
-from automations.models import AutomationRule, Firing, RuleMemory
+from automations.models import AutomationRule, Firing
 from automations.queries.names import names_of
 from automations.services.acting import Acts
-from automations.services.compiling import CompiledRule, compile_rule
-from automations.services.deciding import Decision, decide, depth_of, stopped_by
-from automations.services.hints import hint_on_commit
+from automations.services.compiling import compile_rule
+from automations.services.deciding import Decision, acted_lately, decide, depth_of, stopped_by
+from automations.services.memories import last_of, lock_memories
 from taskflow.lib.cache import forget_all
 from taskflow.lib.db import in_transaction
 
+T = TypeVar("T")
 #: What is written when a firing is done.
 RESULTS = (
     *("state", "finished_at", "error", "matched", "why", "reason", "told", "jobs_made", "rule_revision", "depth"),
     "took_ms",
 )
+#: Characters of what firings saw that one worker takes up at once.
+MOST_SEEN = 4_000_000
 DUE = {"state": FiringState.PENDING.value}
 
 
 def claim_firings(*, now: datetime, limit: int) -> list[Firing]:
-    """Take up firings that are due, the longest due first: nobody else takes them up for LEASE."""
+    """Take up firings that are due, the longest due first: nobody else takes them up for LEASE.
+
+    At most `limit`, and fewer where what they saw is large: all of it is held in memory.
+    """
 
     def work() -> list[Firing]:
         rows = Firing.objects.filter(**DUE, due_at__lte=now).order_by("due_at", "pk")
         if connection.features.has_select_for_update:
             rows = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        found = list(rows[:limit])
-        taken = {"attempts": F("attempts") + 1, "due_at": now + LEASE}
-        if found:
-            Firing.objects.filter(pk__in=[firing.pk for firing in found]).update(**taken)
-        return found
+        sizes = dict(rows.values_list("pk", Length("event"))[:limit])
+        small = [pk for pk, total in zip(sizes, accumulate(sizes.values()), strict=True) if total <= MOST_SEEN]
+        taken = Firing.objects.filter(pk__in=small or list(sizes)[:1])
+        if not sizes or not taken.update(attempts=F("attempts") + 1, due_at=now + LEASE):
+            return []
+        by_key = taken.in_bulk()
+        return [by_key[pk] for pk in sizes if pk in by_key]
 
     found = in_transaction(work)
-    for firing in found:
-        firing.attempts, firing.due_at = firing.attempts + 1, now + LEASE
     prefetch_related_objects(found, "rule", "tenant", "job__workflow", "job__queue")
     return found
 
@@ -53,30 +62,35 @@ def carry_out(*, firing: Firing, now: datetime) -> bool:
     False where somebody else has it by now: then nothing was done. Raises Refused where it is no use to try again.
     """
     began = time.perf_counter()
+    return whole_or_nothing(lambda: _carry_out(firing, now, began))
+
+
+def whole_or_nothing(work: Callable[[], T]) -> T:
+    """Keep all that `work` does or nothing, also where it is a part of a larger transaction."""
+
+    def whole() -> T:
+        with transaction.atomic():
+            return work()
+
     try:
-        return in_transaction(lambda: _whole(firing, now, began))
+        return in_transaction(whole)
     except Exception:
         # What this process remembers of rows that were made just now, a lane say, is not true any more.
         forget_all()
         raise
 
 
-def _whole(taken: Firing, now: datetime, began: float) -> bool:
-    """Keep all of it or nothing, also where it is a part of a larger transaction."""
-    with transaction.atomic():
-        return _carry_out(taken, now, began)
-
-
 def _carry_out(firing: Firing, now: datetime, began: float) -> bool:
     if not _is_mine(firing):
         return False
     rule = firing.rule
-    reason = _why_not(firing, rule)
+    reason = why_not(firing, rule)
     if rule is None or reason:
         _finish(firing, now, began, Decision(None, reason=reason))
         return True
     compiled = compile_rule(rule)
-    memory = _memory(rule, firing.tenant_id, now) if compiled.remember else None
+    pair = (rule.pk, firing.tenant_id)
+    memory = lock_memories([pair], now=now)[pair] if compiled.remember else None
     last = last_of(compiled, memory.last if memory else {})
     names = names_of(firing, tenant=firing.tenant, last=last, now=now)
     decision = decide(rule, compiled, names)
@@ -84,10 +98,10 @@ def _carry_out(firing: Firing, now: datetime, began: float) -> bool:
         _finish(firing, now, began, decision)
         return True
     # Held until the end: so the limits are exact, and of two firings the second sees what the first has kept.
-    memory = memory or _memory(rule, firing.tenant_id, now)
+    memory = memory or lock_memories([pair], now=now)[pair]
     depth = depth_of(firing.job)
     acts = Acts(firing, rule, depth, now)
-    if stop := stopped_by(firing, rule, depth, now):
+    if stop := stopped_by(rule, depth=depth, acted=acted_lately(rule, firing.tenant_id, now)):
         decision = Decision(None, decision.why, stop)
     else:
         acts.carry_out(compiled.plan(names))
@@ -105,7 +119,8 @@ def _is_mine(firing: Firing) -> bool:
     return bool(rows.values_list("pk").order_by().first())
 
 
-def _why_not(firing: Firing, rule: AutomationRule | None) -> str:
+def why_not(firing: Firing, rule: AutomationRule | None) -> str:
+    """Return why a rule is not even asked at a firing; nothing where it is."""
     if rule is None:
         return "The rule was deleted before it ran."
     if not rule.enabled and firing.trigger_kind != TriggerKind.MANUAL:
@@ -113,21 +128,6 @@ def _why_not(firing: Firing, rule: AutomationRule | None) -> str:
     if rule.tenant_id not in (None, firing.tenant_id):
         return "The rule is another tenant's."
     return "" if firing.tenant.active else "The tenant is switched off."
-
-
-def last_of(compiled: CompiledRule, kept: dict[str, Any]) -> dict[str, Any]:
-    """Return `last` as a rule sees it: null for what was never kept."""
-    return dict.fromkeys(compiled.remember) | kept
-
-
-def _memory(rule: AutomationRule, tenant_id: int, now: datetime) -> RuleMemory:
-    """Return what the rule keeps for a tenant, locked: its firings there are worked on one after the other."""
-    RuleMemory.objects.get_or_create(rule=rule, tenant_id=tenant_id, defaults={"updated_at": now})
-    rows = RuleMemory.objects.filter(rule=rule, tenant_id=tenant_id)
-    if connection.features.has_select_for_update:
-        rows = rows.select_for_update()
-    memory: RuleMemory = rows.get()
-    return memory
 
 
 def _finish(
@@ -138,14 +138,12 @@ def _finish(
     firing.depth = depth
     if acts is not None:
         firing.told, firing.jobs_made, firing.rule_revision = acts.told, len(acts.made), acts.rule.revision
-        if acts.notices:
-            hint_on_commit()
     firing.took_ms = (time.perf_counter() - began) * 1000
     firing.save(update_fields=RESULTS)
 
 
-def record_failure(*, firing: Firing, error: Exception, now: datetime) -> None:
-    """Keep why a firing could not be worked on; it is tried again later, or given up where that is no use."""
+def record_failure(*, firing: Firing, error: Exception, now: datetime) -> bool:
+    """Keep why a firing could not be worked on; True where it is given up, and not tried again later."""
     again = None if isinstance(error, Refused) else next_try(firing.attempts, now)
     text = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
     changes: dict[str, Any] = {"error": text[:5000]}
@@ -154,3 +152,4 @@ def record_failure(*, firing: Firing, error: Exception, now: datetime) -> None:
     else:
         changes["due_at"] = again
     Firing.objects.filter(pk=firing.pk, attempts=firing.attempts, **DUE).update(**changes)
+    return again is None

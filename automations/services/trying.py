@@ -12,8 +12,8 @@ from automations.models import AutomationRule, Firing, RuleMemory
 from automations.queries.names import names_of
 from automations.services.compiling import CompiledRule, compile_rule
 from automations.services.deciding import decide
-from automations.services.firings import last_of
 from automations.services.hints import hint_on_commit
+from automations.services.memories import last_of
 from automations.services.occurrences import make_firings, new_firing
 from automations.services.schedule import chooses, tenants_of_rule
 from jobs.models import Job

@@ -62,7 +62,7 @@ def submit_job(*, tenant_id: int, request: NewJob, now: datetime) -> Job:
 
 def submit_jobs(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[Job | SubmissionError]:
     """Store the jobs that are right in one transaction. Returns, in order, each one's row or what is wrong with it."""
-    answers = _prepare_all(tenant_id, requests, now)
+    answers = prepare_jobs(tenant_id=tenant_id, requests=requests, now=now)
     jobs = [answer for answer in answers if isinstance(answer, Job)]
     files = {
         answer.uid: request.file_ids
@@ -71,8 +71,7 @@ def submit_jobs(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) ->
     }
     if not jobs:
         return answers
-    for queue_id in {job.queue_id for job in jobs}:
-        ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
+    _make_lanes(jobs)
     with span("engine.submit", count=len(jobs), batches=_batches(jobs)):
         in_transaction(lambda: _store(jobs, files, now))
     return answers
@@ -117,7 +116,8 @@ def find_first_use(tenant_id: int, key: str, fingerprint: str) -> Job | None:
     return row.job
 
 
-def _prepare_all(tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[Job | SubmissionError]:
+def prepare_jobs(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[Job | SubmissionError]:
+    """Return, in order, the row of each job, for `store_jobs`, or what is wrong with it; stores nothing."""
     live = {slug: _live_or_not(tenant_id, slug) for slug in {request.workflow for request in requests}}
     return [_prepare(tenant_id, request, live[request.workflow], now) for request in requests]
 
@@ -196,9 +196,16 @@ def _new_row(tenant_id: int, request: NewJob, version: LiveVersion, queue_id: in
 
 def store_jobs(jobs: Sequence[Job], *, now: datetime) -> None:
     """Store rows that were made whole elsewhere, with their first events; belongs in a transaction."""
-    for queue_id, tenant_id in {(job.queue_id, job.tenant_id) for job in jobs}:
+    if not jobs:
+        return
+    _make_lanes(jobs)
+    with span("engine.submit", count=len(jobs), batches=_batches(jobs)):
+        _store(jobs, {}, now)
+
+
+def _make_lanes(jobs: Sequence[Job]) -> None:
+    for queue_id, tenant_id in sorted({(job.queue_id, job.tenant_id) for job in jobs}):
         ensure_lane(queue_id=queue_id, tenant_id=tenant_id)
-    _store(jobs, {}, now)
 
 
 def _store(jobs: Sequence[Job], files: Mapping[UUID, Sequence[int]], now: datetime) -> None:
@@ -266,7 +273,7 @@ def _database_row(job: Job) -> tuple[object, ...]:
 
 def check_requests(*, tenant_id: int, requests: Sequence[NewJob], now: datetime) -> list[SubmissionError]:
     """Return what is wrong with the requests, without storing anything."""
-    answers = _prepare_all(tenant_id, requests, now)
+    answers = prepare_jobs(tenant_id=tenant_id, requests=requests, now=now)
     return [answer for answer in answers if isinstance(answer, SubmissionError)]
 
 

@@ -46,6 +46,14 @@ class Counts:
         self.drain = Histogram("taskflow_drain_seconds", "One drain of a queue.", ["outcome"], buckets=STEP)
         self.tick = Histogram("taskflow_tick_seconds", "One tick of the engine.", ["outcome"], buckets=QUICK)
         self.ticked = Counter("taskflow_tick_rows", "What ticks moved on.", ["what"])
+        self.firings = Counter(
+            "taskflow_rule_firings", "Firings of rules worked on, by what became of them.", ["outcome"]
+        )
+        self.firing_lag = Histogram("taskflow_rule_lag_seconds", "From firing made to worked on.", buckets=WAIT)
+        self.notices = Counter("taskflow_rule_notices", "Messages of rules, by what became of them.", ["outcome"])
+        self.deliveries = Counter(
+            "taskflow_webhook_deliveries", "Webhooks that came, by what became of them.", ["outcome"]
+        )
         self.troubles = Counter("taskflow_troubles", "Databases, caches and heartbeats that failed.", ["what"])
 
 
@@ -158,6 +166,28 @@ def _tick(f: Fields) -> None:
             counts().ticked.labels(what).inc(f[what])
 
 
+def _fired(f: Fields) -> None:
+    for outcome, count in f["counts"].items():
+        counts().firings.labels(outcome).inc(count)
+    observe_many(counts().firing_lag, f["lag_seconds"])
+
+
+def _firing_failed(f: Fields) -> None:
+    counts().firings.labels("failed" if f["given_up"] else "to be tried again").inc()
+
+
+def _notice(f: Fields) -> None:
+    counts().notices.labels(f["outcome"]).inc()
+
+
+def _received(f: Fields) -> None:
+    counts().deliveries.labels(f["outcome"]).inc()
+
+
+def _refused(f: Fields) -> None:
+    counts().deliveries.labels(f"refused: {f['cause']}").inc(f["count"])
+
+
 def _trouble(what: str) -> Callable[[Fields], None]:
     return lambda f: counts().troubles.labels(what).inc()
 
@@ -176,6 +206,11 @@ _COUNT: dict[str, Callable[[Fields], None]] = {
     "engine.flush": _flush,
     "engine.drain": _drain,
     "engine.tick": _tick,
+    "automations.fired": _fired,
+    "automations.firing_failed": _firing_failed,
+    "automations.notice": _notice,
+    "webhook.received": _received,
+    "webhook.refused": _refused,
     "engine.database_away": _trouble("database"),
     "engine.heartbeat_failed": _trouble("heartbeat"),
     "cache.unreachable": _trouble("cache"),

@@ -9,6 +9,7 @@ from django.db import Error
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from automations.queries.gauges import backlog
 from jobs.queries import gauges
 from taskflow.lib.clock import utcnow
 
@@ -33,6 +34,7 @@ def _read(now: datetime) -> Iterator[Metric]:
     yield from _queues(now)
     yield from _workers()
     yield from _reviews(now)
+    yield from _rules(now)
     ticked_at = gauges.last_tick_at()
     if ticked_at is not None:
         text = "Seconds since the engine last promoted, rescued and woke."
@@ -64,6 +66,20 @@ def _reviews(now: datetime) -> Iterator[Metric]:
     found = gauges.open_reviews(now=now)
     yield _gauge("taskflow_reviews_open", "Questions to people that have no answer.", {(): float(found.waiting)})
     yield _gauge("taskflow_reviews_overdue", "Those of them whose answer is late.", {(): float(found.overdue)})
+
+
+def _rules(now: datetime) -> Iterator[Metric]:
+    found = backlog(now=now)
+    age = 0.0 if found.oldest_due_at is None else _age(found.oldest_due_at, now)
+    for name, text, value in (
+        ("taskflow_firings_waiting", "Firings of rules that are due and not taken up.", float(found.firings)),
+        ("taskflow_firings_oldest_due_age_seconds", "Seconds since the firing due longest was due.", age),
+        ("taskflow_webhooks_waiting", "Webhooks that were stored and not told to the rules.", float(found.deliveries)),
+    ):
+        yield _gauge(name, text, {(): value})
+    if found.ticked_at is not None:
+        text = "Seconds since somebody last looked which rules are due."
+        yield _gauge("taskflow_rules_last_tick_age_seconds", text, {(): _age(found.ticked_at, now)})
 
 
 def _age(moment: datetime, now: datetime) -> float:

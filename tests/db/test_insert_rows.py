@@ -4,7 +4,7 @@ import pytest
 
 from jobs.models import Event
 from taskflow.lib.clock import utcnow
-from taskflow.lib.db import database_time, insert_rows
+from taskflow.lib.db import database_time, insert_rows, update_rows
 from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db
@@ -58,3 +58,14 @@ def test_one_row_and_no_row_are_inserted_too(job):
     assert insert(job, [("it's", "1.5")]) == [("it's", 1.5)]
     insert_rows(Event, COLUMNS, [])
     assert Event.objects.count() == 1
+
+
+def test_rows_are_given_values_of_their_own_and_values_that_all_share(job):
+    insert(job, [(text, None) for text in TEXTS])
+    ids = list(Event.objects.order_by("id").values_list("id", flat=True))
+    given = {pk: (index, text, '"100 %s"') for index, (pk, text) in enumerate(zip(ids, reversed(TEXTS), strict=True))}
+    assert update_rows(Event, ("attempt", "actor", "data"), given) == len(ids)
+    rows = Event.objects.order_by("id").values_list("attempt", "actor", "data")
+    assert list(rows) == [(index, text, "100 %s") for index, text in enumerate(reversed(TEXTS))]
+    assert update_rows(Event, ("attempt",), {0: (1,)}) == 0
+    assert update_rows(Event, ("attempt",), {}) == 0

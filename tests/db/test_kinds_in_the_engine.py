@@ -16,6 +16,7 @@ from tests.factories import make_queue, make_tenant
 from workflows.services import check_file, import_workflow, publish
 
 ORDER_URL = re.compile("/orders/.*")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 pytestmark = pytest.mark.django_db
 ORDERS = """
 slug: orders
@@ -80,9 +81,9 @@ def tenant(httpserver, settings):
     return tenant
 
 
-def finished(process, tenant, lines):
+def finished(process, tenant, lines, **more):
     queue = make_queue()
-    (job,) = submit_jobs(tenant_id=tenant.pk, requests=[NewJob("orders", {"lines": lines})], now=utcnow())
+    (job,) = submit_jobs(tenant_id=tenant.pk, requests=[NewJob("orders", {"lines": lines}, **more)], now=utcnow())
     Drain(process, queue.pk).run()
     job.refresh_from_db()
     return job
@@ -92,17 +93,18 @@ def test_a_large_order_goes_all_the_way_and_makes_its_sub_jobs(process, tenant, 
     sent = []
 
     def take(request):
-        sent.append((request.path, request.get_json(), request.headers["Idempotency-Key"]))
+        headers = [request.headers.get(name) for name in ("Idempotency-Key", "traceparent")]
+        sent.append((request.path, request.get_json(), *headers))
         return Response('{"id": "T-1"}', content_type="application/json")
 
     httpserver.expect_request(ORDER_URL, method="POST").respond_with_handler(take)
-    job = finished(process, tenant, [{"price": 100}, {"price": 50}])
+    job = finished(process, tenant, [{"price": 100}, {"price": 50}], traceparent=TRACE)
     assert (job.state, job.error_message) == (State.SUCCEEDED, None)
     assert job.result["total"] == 150
     assert job.result["note"] == "2 lines for acme"
     assert (job.result["route"], job.result["ticket"], job.result["spawned"]) == ("large", "T-1", 2)
     assert "never" not in job.result
-    assert sent == [(f"/orders/{job.uid}", {"total": 150}, f"{job.uid}:tell:1")]
+    assert sent == [(f"/orders/{job.uid}", {"total": 150}, f"{job.uid}:tell:1", TRACE)]
     children = Job.objects.filter(parent=job).order_by("id")
     assert [(child.payload, child.state, child.result) for child in children] == [
         ({"price": 100}, State.SUCCEEDED, {"twice": 200}),

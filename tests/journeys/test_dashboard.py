@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import Metric
 
+from automations.models import AutomationTick
 from jobs.models import EngineTick
 from taskflow.lib.clock import utcnow
 from taskflow.metrics.counts import counts
@@ -34,6 +35,7 @@ def known() -> dict[str, set[str]]:
     """Return the labels of every series, by its name."""
     make_job()
     EngineTick.objects.update_or_create(pk=1, defaults={"ticked_at": utcnow()})
+    AutomationTick.objects.update_or_create(pk=1, defaults={"ticked_at": utcnow()})
     names: dict[str, set[str]] = {}
     for metric, labels in [*_of_counts(), *_of_gauges()]:
         for suffix in SUFFIXES[metric.type]:

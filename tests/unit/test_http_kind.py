@@ -1,6 +1,7 @@
 """The `http` step: what it sends, what it takes from the answer, and which errors may pass."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qsl
@@ -73,6 +74,20 @@ def test_a_call_is_filled_in_from_the_job(httpserver):
     assert seen["headers"]["X-Tenant"] == "acme"
     assert seen["headers"]["Content-Type"] == "application/json"
     assert seen["headers"]["Idempotency-Key"] == "j1:call:1"
+
+
+def test_a_trace_is_sent_on_where_there_is_one_and_the_step_names_none(httpserver):
+    httpserver.expect_request("/").respond_with_handler(
+        lambda request: Response(request.headers.get("traceparent", "-"))
+    )
+    own = {"url": httpserver.url_for("/"), "headers": {"TraceParent": "its own"}}
+    traced = replace(CONTEXT, job={"id": "j1", "traceparent": "the job's"})
+    found = [
+        make_runner("http", config).run(context).output["body"]
+        for config in ({"url": httpserver.url_for("/")}, own)
+        for context in (CONTEXT, traced)
+    ]
+    assert found == ["-", "the job's", "its own", "its own"]
 
 
 def test_a_form_and_a_text_are_sent_as_such(httpserver):

@@ -19,7 +19,7 @@ from workflows.kinds.answers import AnswerField, read_answer
 from workflows.kinds.base import Effect, StepConfig, StepContext, StepKind
 from workflows.kinds.language import is_path, text_of
 from workflows.kinds.secrets import masked, masked_pairs
-from workflows.kinds.sending import send, send_over
+from workflows.kinds.sending import send, send_over, traced
 from workflows.kinds.templated import Filler
 
 HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"
@@ -192,7 +192,7 @@ class Http(StepKind[HttpConfig]):
         if self.config.idempotency_header and self.config.method not in ("GET", "HEAD") and context.idempotency_key:
             headers[self.config.idempotency_header] = context.idempotency_key
         url = with_query(text_of(self.url, names).strip(), self.query(names))
-        return Call(self.config.method, url, headers, body, self.config.timeout)
+        return Call(self.config.method, url, traced(context, headers), body, self.config.timeout)
 
     def output_schema(self) -> dict[str, Any]:
         if not self.config.fields:

@@ -1,6 +1,6 @@
 """Making a step's call: what goes wrong with it becomes the right kind of error, and a connection's limits hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from workflows.kinds.base import StepContext
 POST_SECONDS = 20.0
 #: Nobody reads what a webhook answers, but for the first words of an error.
 MOST_BYTES = 256 * 1024
+TRACE_HEADER = "traceparent"
 
 
 def send(call: Call) -> Answer:
@@ -69,6 +70,18 @@ def post_webhook(context: StepContext, connection: Connection, event: dict[str, 
     return _post(context, connection, connection.config["url"], body, signed)
 
 
+def traced(context: StepContext, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return a call's headers with the trace that the job came with, unless they name one themselves.
+
+    It is sent on as it came, as those do who note no spans of their own (W3C Trace Context, section 4.3): who is called
+    then stands below who sent the job.
+    """
+    trace = str(context.job.get("traceparent") or "")
+    if not trace or any(name.lower() == TRACE_HEADER for name in headers):
+        return dict(headers)
+    return {**headers, TRACE_HEADER: trace}
+
+
 def message_id(context: StepContext) -> str:
     """Return the id of a message: the idempotency key, which is the same at every repetition of the step."""
     return context.idempotency_key or f"msg_{new_uid().hex}"
@@ -83,7 +96,7 @@ def _encoded(data: Any) -> bytes:
 
 def _post(context: StepContext, connection: Connection, url: str, body: bytes, headers: dict[str, str]) -> int:
     label = f"POST to {host_of(url)} over '{connection.slug}'"
-    given = {"Content-Type": "application/json"} | headers
+    given = traced(context, {"Content-Type": "application/json"} | headers)
     call = Call("POST", url, given, body, POST_SECONDS, MOST_BYTES, label=label)
     answer = send_over(context, connection, call)
     if not 200 <= answer.status <= 299:

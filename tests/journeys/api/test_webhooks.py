@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -11,12 +12,13 @@ import pytest
 from django.test import Client
 
 from automations.models import AutomationRule, Firing, WebhookDelivery, WebhookEndpoint, WebhookRefusal
+from automations.runtime.fire import fire
 from automations.services.endpoints import Issued, create_endpoint
 from automations.services.occurrences import fire_received
 from jobs.models import Job
 from taskflow.lib.clock import utcnow
 from taskflow.logs import make_formatter
-from tests.factories import NOW, Cast
+from tests.factories import NOW, Cast, make_workflow
 from tests.journeys.api.client import read
 from tests.webhooks import SECRETS, signed
 
@@ -263,3 +265,39 @@ def test_many_deliveries_are_told_together_and_large_ones_alone(acme: Cast) -> N
     send(make_endpoint(acme).key)
     fire_received()
     assert WebhookDelivery.objects.order_by("-pk")[0].reason == "no rule listens"
+
+
+def counted() -> dict[str, float]:
+    """Return the metrics of rules and webhooks, by name and outcome."""
+    text = Client().get("/metrics").content.decode()
+    found = re.findall(r'^taskflow_((?:rule|webhook|firing)\w*)(?:\{outcome="(.*)"\})? (\S+)$', text, re.MULTILINE)
+    return {f"{name} {outcome}".strip(): float(value) for name, outcome, value in found}
+
+
+def test_what_becomes_of_webhooks_and_firings_is_counted(acme: Cast) -> None:
+    make_workflow(acme.tenant, "target")
+    issued = make_endpoint(acme)
+    make = [{"kind": "create_jobs", "jobs": [{"workflow": "target"}]}]
+    for condition in ("", "payload.total > 100.0", "payload.nothing == 1"):
+        make_rule(issued.endpoint, actions=make, condition=condition)
+    before = counted()
+    for name in ("m1", "m1", "m2"):
+        send(issued.key, sign={"name": name})
+    send(issued.key, raw=b"no json", sign={"name": "m3"})
+    send(issued.key, signed_body=b"another")
+    send("nowhere")
+    assert counted()["webhooks_waiting"] == 2
+    fire()
+    after = counted()
+    assert {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)} == {
+        "webhook_deliveries_total stored": 2,
+        "webhook_deliveries_total repeated": 1,
+        "webhook_deliveries_total not readable": 1,
+        "webhook_deliveries_total refused: wrong": 1,
+        "webhook_deliveries_total unknown address": 1,
+        "rule_firings_total acted": 2,
+        "rule_firings_total not matched": 2,
+        "rule_firings_total failed": 2,
+        "rule_lag_seconds_count": 4,
+        "rule_lag_seconds_sum": after["rule_lag_seconds_sum"] - before.get("rule_lag_seconds_sum", 0),
+    }
