@@ -9,7 +9,8 @@ from django.urls import reverse
 from jobs.domain.states import State
 from jobs.models import Event, Job
 from taskflow.lib.clock import utcnow
-from tests.browser.scene import RECEIPT_FIELDS, attempt, build_scene, failed_job, log, step_run
+from tests.browser.scene import RECEIPT_FIELDS, build_scene
+from tests.browser.scene_jobs import attempt, failed_job, log, step_run
 from tests.factories import Cast, User, make_job, make_queue, make_user, make_workflow
 from workflows.models import Workflow
 
