@@ -91,7 +91,9 @@ def _of_tenant(tenant: Tenant, asked: Asked) -> dict[str, Any]:
 def _workflow_row(workflow: Workflow, ledger: Ledger, asked: Asked) -> Row:
     page = f"{reverse('workflow_dashboard', args=[workflow.slug])}?{asked.query}"
     url = reverse("admin:jobs_job_of", args=[workflow.slug])
-    return Row(workflow.label_plural, workflow.name, page, f"{url}?", ledger, lines_of(ledger, asked.period))
+    label, name = workflow.label_plural, workflow.name
+    note = "" if name.casefold() == label.casefold() else name
+    return Row(label, note, page, f"{url}?", ledger, lines_of(ledger, asked.period))
 
 
 def _of_deployment(asked: Asked) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The admin's sidebar: by what people do, with one entry per workflow of the current tenant under its own label."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -166,7 +167,7 @@ def _workflows_named(request: HttpRequest, term: str) -> list[SearchResult]:
         SearchResult(
             title=label,
             description=name,
-            link=reverse("admin:jobs_job_of", args=[slug]),
+            link=_list_of(slug),
             icon=icon or DEFAULT_ICON,
         )
         for slug, label, name, icon in found[:MOST_FOUND]
@@ -178,14 +179,19 @@ def _work(request: HttpRequest) -> list[Item]:
     if tenant is None or not allowed(request, Permission.VIEW_JOBS):
         return []
     workflows = Workflow.objects.filter(tenant=tenant, active=True).order_by("label_plural", "pk")
-    rows = list(workflows.values_list("slug", "label_plural", "icon")[: MOST_WORKFLOWS + 1])
+    rows = list(workflows.values_list("slug", "label_plural", "icon", "name")[: MOST_WORKFLOWS + 1])
+    times = Counter(label for _, label, _, _ in rows)
     shown = [
-        _item(label, icon or DEFAULT_ICON, reverse("admin:jobs_job_of", args=[slug]))
-        for slug, label, icon in rows[:MOST_WORKFLOWS]
+        _item(label if times[label] == 1 else f"{label} · {name}", icon or DEFAULT_ICON, _list_of(slug))
+        for slug, label, icon, name in rows[:MOST_WORKFLOWS]
     ]
     if len(rows) > MOST_WORKFLOWS:
         shown.append(_item("All workflows", "more_horiz", reverse("admin:workflows_workflow_changelist")))
     return shown
+
+
+def _list_of(slug: str) -> str:
+    return reverse("admin:jobs_job_of", args=[slug])
 
 
 def _review(request: HttpRequest) -> list[Item]:
@@ -245,4 +251,4 @@ def _place(request: HttpRequest) -> str:
         slug, _, page = request.path.removeprefix(BUILD).partition("/")
         if not page.startswith(OF_JOBS):
             return reverse("admin:workflows_workflow_changelist")
-    return reverse("admin:jobs_job_of", args=[slug]) if slug else request.path
+    return _list_of(slug) if slug else request.path

@@ -1,5 +1,6 @@
 """Reading tenants, memberships and keys."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
@@ -46,6 +47,13 @@ def roles_of(user: "User") -> dict[int, Role]:
 def owners_of(tenant: Tenant) -> QuerySet[Membership]:
     """Return the memberships of the tenant's owners."""
     return Membership.objects.filter(tenant=tenant, role=Role.OWNER.value)
+
+
+def tenants_left_ownerless(parting: Collection[int]) -> list[Tenant]:
+    """Return the tenants that have no owner but among the users with these ids."""
+    theirs = Membership.objects.filter(role=Role.OWNER.value, user_id__in=parting).values("tenant_id")
+    tenants = Tenant.objects.filter(pk__in=theirs).order_by("name")
+    return [tenant for tenant in tenants if not owners_of(tenant).exclude(user_id__in=parting).exists()]
 
 
 def role_of(user: "User", tenant: Tenant) -> Role | None:

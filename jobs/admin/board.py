@@ -1,8 +1,8 @@
 """What the dashboards of a workflow, of a tenant and of the deployment share: the ledger, and figures of a period."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -105,12 +105,19 @@ def list_query(period: Period, state: str = "", waits: str = "") -> str:
 
 
 def board(
-    workflow_ids: Sequence[int], period: Period, zone: ZoneInfo, now: datetime, *, charts: bool = False
+    workflow_ids: Sequence[int],
+    period: Period,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    charts: bool = False,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return what the page says of a period besides the ledger; for "now", of the last 24 hours.
 
-    With `charts`, those of labels and of cost over time as well.
+    With `charts`, those of labels and of cost over time as well. `names` says what steps are called, by key.
     """
+    names = names or {}
     if period.key == "now":
         period = read_period(DEFAULT, "", "", zone=zone, now=now)
     span = dashboard.span_of(workflow_ids, period, now)
@@ -122,6 +129,7 @@ def board(
     ended = totals["done"] + totals["failed"]
     return {
         "figures": figures,
+        "reasons": [replace(each, step=names.get(each.step, each.step)) for each in figures.reasons],
         "totals": totals,
         "success_rate": totals["done"] / ended if ended else None,
         "failure_rate": totals["failed"] / ended if ended else None,
@@ -131,7 +139,7 @@ def board(
         "late": int(figures.numbers["late"]),
         "cost_per_job": figures.cost / totals["done"] if totals["done"] else None,
         "counted_at": dashboard.counted_at(),
-        **(_charts_over_time(parts, zone) if charts else {}),
+        **(_charts_over_time(parts, zone, names) if charts else {}),
     }
 
 
@@ -142,10 +150,13 @@ def _sum(bars: Sequence[Bar]) -> Figures:
     return Figures(total)
 
 
-def _charts_over_time(bars: Sequence[Bar], zone: ZoneInfo) -> dict[str, Any]:
+def _charts_over_time(bars: Sequence[Bar], zone: ZoneInfo, names: Mapping[str, str]) -> dict[str, Any]:
     """Return the charts of labels and of cost."""
     total = _sum(bars)
-    charts = [_label_chart(bars, zone, step, name, values) for (step, name), values in sorted(total.labels.items())]
+    charts = [
+        _label_chart(bars, zone, (step, name), values, f"{names.get(step, step)}: {name}")
+        for (step, name), values in sorted(total.labels.items())
+    ]
     costs = [Bar(bar.since, bar.until, Counter({"cost": Figures(bar.numbers).cost})) for bar in bars]
     cost = draw("Cost of language models", costs, [Series("cost", "Cost", "s0")], zone, money=True)
     return {"labels": charts, "cost_chart": cost}
@@ -160,20 +171,22 @@ def _throughput(bars: Sequence[Bar], zone: ZoneInfo) -> Chart:
     return draw("Came in and ended", bars, stacked, zone, line=Series("in", "came in", "in"))
 
 
-def _label_chart(bars: Sequence[Bar], zone: ZoneInfo, step: str, name: str, values: Counter[str]) -> Chart:
+def _label_chart(
+    bars: Sequence[Bar], zone: ZoneInfo, output: tuple[str, str], values: Counter[str], title: str
+) -> Chart:
     """Draw how often each value of one output was given; values beyond the most frequent share a colour."""
     shown = [value for value, _ in values.most_common(MOST_VALUES)]
     more = len(values) > MOST_VALUES
     drawn = []
     for bar in bars:
-        found = Figures(bar.numbers).labels.get((step, name), Counter())
+        found = Figures(bar.numbers).labels.get(output, Counter())
         numbers = Counter({value: found[value] for value in shown})
         if more:
             numbers[OTHERS] = sum(found.values()) - sum(numbers.values())
         drawn.append(Bar(bar.since, bar.until, numbers))
     series = [Series(value, value, f"s{place}") for place, value in enumerate(shown)]
     series += [Series(OTHERS, OTHERS, "off")] if more else []
-    return draw(f"{step}: {name}", drawn, series, zone)
+    return draw(title, drawn, series, zone)
 
 
 def name_steps(figures: Figures, names: Sequence[tuple[str, str]]) -> list[tuple[str, Any]]:

@@ -69,9 +69,9 @@ def ledger_of(workflow: Workflow, asked: Asked) -> dict[str, Any]:
 def figures_of(workflow: Workflow, asked: Asked, tenant: Tenant) -> dict[str, Any]:
     """Return the figures of a workflow."""
     zone = zone_of(tenant)
-    found = board([workflow.pk], asked.period, zone, utcnow(), charts=True)
     version = workflow.live_version
     names = list(version.steps.order_by("position").values_list("key", "name")) if version is not None else []
+    found = board([workflow.pk], asked.period, zone, utcnow(), charts=True, names=dict(names))
     return found | {
         "steps": name_steps(found["figures"], names),
         "list_url": reverse("admin:jobs_job_of", args=[workflow.slug]),

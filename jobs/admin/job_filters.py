@@ -23,12 +23,37 @@ KEPT = ("state", "waits", "queue", "from", "to", "q")
 
 
 @dataclass(slots=True)
+class Chip:
+    """A condition in words, and the list without it; no link where it is part of the view."""
+
+    text: str
+    without: str = ""
+
+
+@dataclass(slots=True)
 class ListFilters:
-    """What was asked for: as text for the form, as a JobFilter for the database, and what was wrong with it."""
+    """What was asked for: as text for the form, as a JobFilter for the database, and what was wrong with it.
+
+    `words` says what holds besides the state and the view, by the name of its parameter.
+    """
 
     text: dict[str, str]
     wanted: JobFilter
     problems: list[str] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def chips(self) -> list[Chip]:
+        return [Chip(words, self.query(**{name: ""})) for name, words in self.words.items()]
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, value in self.text.items() if value]
+
+    @property
+    def cleared(self) -> str:
+        """The query of the same view without anything that was added to it."""
+        return self.query(**{name: "" for name in self.text if name != "view"})
 
     @property
     def active(self) -> bool:
@@ -56,7 +81,29 @@ def read_filters(query: QueryDict, *, workflow_id: int | None, zone: ZoneInfo) -
         correlation_id=text["q"],
         waits=_waits(text["waits"], problems),
     )
-    return ListFilters(text, wanted, problems)
+    return ListFilters(text, wanted, problems, _words(text, wanted, zone))
+
+
+def _words(text: dict[str, str], wanted: JobFilter, zone: ZoneInfo) -> dict[str, str]:
+    """Say in words what of the filters holds, but for the state, which the tabs say."""
+    waits = {FOR_PERSON: "Wait for a review", FOR_OTHERS: "Wait for others"}
+    said = {
+        "q": f"Id is {wanted.correlation_id}" if wanted.correlation_id else "",
+        "queue": f"Queue is {text['queue']}" if wanted.queue_id is not None else "",
+        "from": f"Came in from {_moment(text['from'], wanted.created_from, zone)}" if wanted.created_from else "",
+        "to": f"{_until(text['to'])} {_moment(text['to'], wanted.created_to, zone)}" if wanted.created_to else "",
+        "waits": waits.get(wanted.waits, ""),
+    }
+    return {name: words for name, words in said.items() if words}
+
+
+def _until(text: str) -> str:
+    """Return what leads to an end: a day is meant with its evening, a moment is no longer in."""
+    return "Came in before" if "T" in text else "Came in up to"
+
+
+def _moment(text: str, moment: datetime | None, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%d %b %Y, %H:%M}" if moment is not None and "T" in text else text
 
 
 def read_cursor(text: str | None) -> int | None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, cast
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
-from jobs.admin.job_filters import ListFilters
-from jobs.admin.view_state import NO_VIEW, Chip, ViewState
+from jobs.admin.job_filters import Chip, ListFilters
+from jobs.admin.view_state import NO_VIEW, ViewState
 from jobs.domain.view_address import parameter
 from jobs.domain.view_filter import OP_LABELS, Op
 from jobs.domain.view_paths import JOB_PATHS, REVIEW_PATHS, index_problem, path_problem
@@ -68,7 +68,6 @@ def view_bar(
         "added": [Chip(state.describe(each), filters.query(**{parameter(each): ""})) for each in state.added],
         "changed": bool(state.added or any(state.text.get(name) for name in ("sort", "count"))),
         "sort": _sorted_by(state),
-        "kept": [(name, value) for name, value in filters.text.items() if value],
         "fields": _offered(workflow, state),
         "ops": [(op.value, label) for op, label in OP_LABELS.items()],
         "query": filters.query(),

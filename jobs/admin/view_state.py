@@ -32,14 +32,6 @@ LONGEST = 600
 
 
 @dataclass(slots=True)
-class Chip:
-    """A condition in words, and the list without it; no link where it is part of the view."""
-
-    text: str
-    without: str = ""
-
-
-@dataclass(slots=True)
 class ViewState:
     """A view as it is shown: saved, with what the address adds to it. `text` is what the address keeps of it."""
 

@@ -100,7 +100,10 @@ def test_a_condition_is_added_on_the_list_and_kept_as_a_shared_view(tickets: Wor
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(LIST)
+    page.locator("summary", has_text="More").last.click()
+    assert grave_problems(page) == []
     page.get_by_text("Add a condition").click()
+    expect(page.get_by_role("link", name="All views")).to_be_hidden()
     page.get_by_label("Field", exact=True).select_option("result.label")
     page.get_by_label("Value", exact=True).fill("spam")
     page.get_by_role("button", name="Apply").click()

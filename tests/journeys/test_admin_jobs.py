@@ -9,18 +9,8 @@ from django.urls import reverse
 from jobs.domain.states import State
 from jobs.models import Event, Job
 from taskflow.lib.clock import utcnow
-from tests.browser.scene import (
-    RECEIPT_FIELDS,
-    attempt,
-    build_scene,
-    failed_job,
-    log,
-    receipts_workflow,
-    running_job,
-    step_run,
-    succeeded_job,
-    waiting_job,
-)
+from tests.browser.scene import RECEIPT_FIELDS, build_scene, receipts_workflow
+from tests.browser.scene_jobs import attempt, failed_job, log, running_job, step_run, succeeded_job, waiting_job
 from tests.factories import Cast, User, make_job, make_lease, make_queue, make_user, make_workflow
 from workflows.models import Workflow
 

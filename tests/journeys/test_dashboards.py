@@ -14,6 +14,7 @@ from jobs.services.figures import count_figures
 from taskflow.lib.clock import utcnow
 from tenants.models import ConnectionSpend
 from tenants.services.gate import note_spend
+from tests.browser.scene_jobs import log
 from tests.factories import Cast, make_connection, make_job, make_review, make_user, make_workflow
 from workflows.models import Workflow
 
@@ -111,14 +112,17 @@ def test_a_workflow_of_another_tenant_has_no_dashboard(globex: Cast, bills: Work
 
 
 def test_a_finished_job_is_in_the_figures_with_why_it_failed(acme: Cast) -> None:
-    workflow, came = make_workflow(acme.tenant, "bills"), utcnow() - timedelta(hours=2)
+    steps = [{"key": "post", "name": "Send to accounting", "kind": "python", "config": {"function": "echo"}}]
+    workflow, came = make_workflow(acme.tenant, "bills", steps=steps), utcnow() - timedelta(hours=2)
     for number in range(3):
         told = {"error_class": "HttpError", "error_message": f"answered 503 after {number} s", "finished_at": came}
-        make_job(workflow, State.DEAD, now=came, **told)
+        ended = {"error": told["error_class"], "message": told["error_message"], "step": "post"}
+        log(make_job(workflow, State.DEAD, now=came, **told), came, [("dead", "DEAD", "", ended)])
     make_job(workflow, State.SUCCEEDED, now=came)
     count_figures(now=utcnow())
     text = text_of(login(acme.viewer), PAGE)
     assert "answered … after … s" in text
+    assert '<td data-label="Step">Send to accounting</td>' in text
     assert "75 %" in text
 
 

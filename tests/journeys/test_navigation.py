@@ -31,6 +31,9 @@ def test_each_workflow_has_its_own_icon_or_the_usual_one(viewer: Client, acme: C
     make_workflow(acme.tenant, "bills")
     Workflow.objects.filter(slug="bills").update(label_plural="Bills", icon="payments")
     assert re.search(r">payments</span>\s*<span class=\"tf-ellipsis\">Bills<", sidebar(viewer))
+    make_workflow(acme.tenant, "old")
+    Workflow.objects.filter(slug="old").update(label_plural="Bills", name="Old ones")
+    assert "Bills · Old ones" in sidebar(viewer)
 
 
 def test_of_very_many_workflows_some_are_listed_and_all_are_a_step_away(viewer: Client, acme: Cast) -> None:

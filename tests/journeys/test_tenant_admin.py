@@ -174,6 +174,17 @@ def test_a_tenant_keeps_an_owner(acme: Cast) -> None:
     assert (role_of(acme.owner, acme.tenant), role_of(acme.editor, acme.tenant)) == (None, Role.OWNER)
 
 
+def test_an_account_that_is_a_tenants_last_owner_is_not_deleted(acme: Cast) -> None:
+    client, users = log_in(make_user(is_superuser=True)), "/admin/auth/user/"
+    second = make_user("second@acme.test")
+    add_member(tenant=acme.tenant, user=second, role=Role.OWNER)
+    both = {"action": "delete_selected", "_selected_action": [acme.owner.pk, second.pk], "post": "yes"}
+    assert "has no other owner. Make another member its owner first." in client.post(users, both).content.decode()
+    assert client.post(f"{users}{second.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert "has no other owner" in client.post(f"{users}{acme.owner.pk}/delete/", {"post": "yes"}).content.decode()
+    assert role_of(acme.owner, acme.tenant) is Role.OWNER
+
+
 def test_a_tenant_without_an_owner_is_changed_by_a_superuser(acme: Cast) -> None:
     acme.tenant.memberships.filter(role="owner").delete()
     form = tenant_form(acme.tenant, list(acme.tenant.memberships.all()), name="Acme Ltd", slug="acme", plan="free")
