@@ -40,7 +40,13 @@ def new_view(request: HttpRequest, seat: Seat) -> HttpResponse:
     problems: dict[str, str] = {}
     if request.method == "POST":
         try:
-            issued = create_endpoint(tenant=seat.tenant, now=utcnow(), secret=_secret(request), **typed)
+            issued = create_endpoint(
+                tenant=seat.tenant,
+                name=typed["name"],
+                scheme=typed["scheme"],
+                now=utcnow(),
+                secret=_secret(request),
+            )
         except EndpointInvalid as error:
             problems = dict(error.problems)
         else:
