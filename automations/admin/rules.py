@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from automations.admin.seats import Seat, seated
 from automations.admin.starters import starters
 from automations.models import AutomationRule
-from automations.queries.rules import RuleHealth, health_of
+from automations.queries.rules import RuleHealth, healths_of
 from automations.services.rules import RuleInvalid, delete_rule, set_enabled
 from automations.services.telling import sentence_of
 from automations.services.trying import run_now
@@ -38,8 +38,11 @@ class RuleRow:
 def list_view(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Show the rules, each as a sentence, with how it does."""
     now = utcnow()
-    page = Paginator(seat.rules().order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
-    rows = [RuleRow(rule, sentence_of(rule), health_of(rule, now=now, tenant=seat.tenant)) for rule in page]
+    wanted = request.GET.get("q", "").strip()[:200].replace("\0", "")
+    found = seat.rules().filter(name__icontains=wanted) if wanted else seat.rules()
+    page = Paginator(found.order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    healths = healths_of(list(page), now=now, tenant=seat.tenant)
+    rows = [RuleRow(rule, sentence_of(rule), healths[rule.pk]) for rule in page]
     return render_page(
         request,
         "automations",
@@ -49,6 +52,7 @@ def list_view(request: HttpRequest, seat: Seat) -> HttpResponse:
         rows=rows,
         page=page,
         seat=seat,
+        wanted=wanted,
         starters=starters("", for_operator=seat.tenant is None),
     )
 

@@ -13,7 +13,7 @@ from automations.services.rules import create_rule, edit_rule
 from automations.services.trying import run_now
 from jobs.models import Job
 from taskflow.lib.clock import utcnow
-from tests.factories import Cast, make_cast, make_job, make_queue, make_user, make_workflow
+from tests.factories import NOW, Cast, make_cast, make_job, make_queue, make_user, make_workflow
 from workflows.models import Workflow
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +181,27 @@ def test_a_rule_is_switched_run_and_deleted(cast: Cast) -> None:
     assert not AutomationRule.objects.exists()
     page = client.get(f"{RULES}firings/?outcome=pending").content.decode()
     assert "Said by hand" in page
+
+
+def test_many_rules_are_found_by_name_and_cost_no_more_than_a_few(
+    cast: Cast, django_assert_max_num_queries: Any
+) -> None:
+    AutomationRule.objects.bulk_create(
+        AutomationRule(
+            tenant=cast.tenant, name=f"<i>Rule</i> {number:02}", trigger={"kind": "manual"}, trigger_kind="manual",
+            created_at=NOW, updated_at=NOW,
+        )
+        for number in range(30)
+    )  # fmt: skip
+    client = browse(cast.viewer)
+    with django_assert_max_num_queries(20):
+        page = client.get(RULES).content.decode()
+    assert "Page 1 of 2" in page
+    assert page.count("&lt;i&gt;Rule&lt;/i&gt; 07</a>") == 1
+    found = client.get(RULES, {"q": "rule</I> 29"}).content.decode()
+    assert found.count("&lt;i&gt;Rule&lt;/i&gt; 29</a>") == 1
+    assert "&lt;i&gt;Rule&lt;/i&gt; 07" not in found
+    assert "No rule of that name" in client.get(RULES, {"q": "x\0y"}).content.decode()
 
 
 def test_a_failed_firing_is_worked_on_again(cast: Cast) -> None:
