@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from automations.admin.hiding import hide_in_firing
 from automations.admin.seats import Seat, seated
+from automations.admin.wording import in_words
 from automations.domain.states import FiringState
 from automations.models import Firing
 from automations.services.acting import MOST_NAMED
@@ -50,6 +51,8 @@ def list_view(request: HttpRequest, seat: Seat) -> HttpResponse:
     if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(pk__lt=int(before))
     found = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
+    for firing in found:
+        firing.error = in_words(firing.error)
     return render_page(
         request,
         "automation_firings",
@@ -91,6 +94,7 @@ def firing_view(request: HttpRequest, seat: Seat, uid: UUID) -> HttpResponse:
         return HttpResponseRedirect(reverse("automation_firing", args=[firing.uid]))
     links = list(firing.links.select_related("job__workflow__live_version").order_by("position")[:MOST_NAMED])
     hide_in_firing(firing, [link.job for link in links])
+    firing.error = in_words(firing.error)
     return render_page(
         request,
         "automation_firing",

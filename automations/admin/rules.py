@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from automations.admin.seats import Seat, seated
 from automations.admin.starters import starters
+from automations.admin.wording import in_words, problems_in_words
 from automations.models import AutomationRule
 from automations.queries.rules import RuleHealth, healths_of
 from automations.services.rules import RuleInvalid, delete_rule, set_enabled
@@ -32,6 +33,7 @@ class RuleRow:
     rule: AutomationRule
     sentence: str
     health: RuleHealth
+    error: str
 
 
 @seated
@@ -42,7 +44,7 @@ def list_view(request: HttpRequest, seat: Seat) -> HttpResponse:
     found = seat.rules().filter(name__icontains=wanted) if wanted else seat.rules()
     page = Paginator(found.order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     healths = healths_of(list(page), now=now, tenant=seat.tenant)
-    rows = [RuleRow(rule, sentence_of(rule), healths[rule.pk]) for rule in page]
+    rows = [RuleRow(each, sentence_of(each), healths[each.pk], in_words(healths[each.pk].error)) for each in page]
     return render_page(
         request,
         "automations",
@@ -83,7 +85,7 @@ def _switch(request: HttpRequest, rule: AutomationRule, *, enabled: bool) -> Non
     try:
         set_enabled(rule=rule, enabled=enabled, now=utcnow(), user=cast(User, request.user))
     except RuleInvalid as error:
-        reasons = "; ".join(map(str, error.problems))
+        reasons = "; ".join(problems_in_words(error.problems))
         messages.error(request, f"“{rule.name}” cannot be switched on: {reasons}"[:1000])
     else:
         messages.success(request, f"“{rule.name}” is switched {'on' if enabled else 'off'}.")

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 from automations.admin.hiding import hide_in_trial
 from automations.admin.posted_rule import mistakes, render_part, rule_of_form
 from automations.admin.seats import Seat, seated
+from automations.admin.wording import problems_in_words
 from automations.models import AutomationEvent, AutomationRule, Firing, WebhookDelivery
 from automations.services.occurrences import event_of_delivery
 from automations.services.trying import dry_run
@@ -83,7 +84,7 @@ def _met(firing: Firing) -> str:
 def try_view(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Show which part of the condition was true, and what would be made."""
     rule, _ = rule_of_form(request, seat)
-    context: dict[str, Any] = {"trials": [], "mistakes": mistakes(rule)}
+    context: dict[str, Any] = {"trials": [], "mistakes": problems_in_words(mistakes(rule))}
     try:
         event, job, tenant = _chosen(request, seat, rule.tenant)
     except NothingToTry as error:
@@ -93,7 +94,7 @@ def try_view(request: HttpRequest, seat: Seat) -> HttpResponse:
             trials = dry_run(rule, now=utcnow(), tenant=tenant, event=event, job=job)
             for trial in trials:
                 hide_in_trial(trial, job=job, event=event)
-            context["trials"] = trials
+            context["trials"] = [(trial, problems_in_words(trial.problems)) for trial in trials]
     return render_part(request, "automation_trial", seat.zone, context)
 
 

@@ -207,10 +207,11 @@ def test_many_rules_are_found_by_name_and_cost_no_more_than_a_few(
 def test_a_failed_firing_is_worked_on_again(cast: Cast) -> None:
     rule, client = make_rule(cast), browse(cast.editor)
     client.post(f"{RULES}rules/{rule.uid}/act/", {"action": "run"})
-    Firing.objects.update(state="failed", error="The payload did not fit")
+    Firing.objects.update(state="failed", error="actions.0.jobs.1.payload: The payload did not fit")
     firing = Firing.objects.get()
     address = f"{RULES}firings/{firing.uid}/"
-    assert "The payload did not fit" in client.get(address).content.decode()
+    for page in (address, f"{RULES}firings/", RULES):
+        assert "Action 1, job 2, payload: The payload did not fit" in client.get(page).content.decode(), page
     assert browse(cast.viewer).post(address).status_code == 403
     client.post(address)
     firing.refresh_from_db()
