@@ -9,6 +9,17 @@
   let leaving = false;
   let shown = "";
 
+  // What went wrong on the way to the server is said where it is seen, and nothing typed is touched.
+  const LOGGED_OUT = "You are logged out. What you typed is still here: log in in another window, then save again.";
+  const isLogin = (address) => /\/login\/(\?|$)/.test(address);
+  const trouble = (text) => {
+    leaving = false;
+    const note = document.getElementById("trouble");
+    note.querySelector("span").textContent = text;
+    note.querySelector("a").hidden = text !== LOGGED_OUT;
+    note.hidden = false;
+  };
+
   // Moving steps.
   const post = (action, values) => {
     const token = document.querySelector("#builder [name=csrfmiddlewaretoken]").value;
@@ -84,7 +95,7 @@
     asked += 1;
     const mine = asked;
     fetch(builder().dataset.check, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } })
-      .then((answer) => answer.json())
+      .then((answer) => { if (isLogin(answer.url)) { trouble(LOGGED_OUT); } return answer.json(); })
       .then((answer) => { if (mine === asked && guarded() === form) { showProblems(form, answer); } })
       .catch(() => {});
   };
@@ -161,12 +172,22 @@
     window.htmx.ajax("GET", window.location.pathname + window.location.search, { source: builder(), target: "#builder", swap: "outerHTML show:none" });
   };
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target.id !== "builder") { return; }
-    if (!event.detail.xhr.responseText.includes('id="builder"')) {
-      event.detail.shouldSwap = false;
-      leaving = true;
-      window.location.reload();
-    }
+    const { target, xhr } = event.detail;
+    if (!builder() || !["builder", "news"].includes(target.id)) { return; }
+    if (isLogin(xhr.responseURL)) { event.detail.shouldSwap = false; trouble(LOGGED_OUT); return; }
+    if (target.id !== "builder" || xhr.responseText.includes('id="builder"')) { return; }
+    event.detail.shouldSwap = false;
+    if (isUnsaved()) { trouble(`The server did not take it (${xhr.status}). What you typed is still here: try again in a moment.`); return; }
+    leaving = true;
+    window.location.reload();
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    if (builder() && event.detail.target.id === "builder") { trouble("The server cannot be reached. What you typed is still here: try again in a moment."); }
+  });
+  // Logging in anew, in another window, makes a new token.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+    if (builder() && token && event.detail.parameters.csrfmiddlewaretoken) { event.detail.parameters.csrfmiddlewaretoken = token[1]; }
   });
   const arrived = () => {
     leaving = false;

@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from taskflow.lib.clock import utcnow
 from tests.browser.axe import grave_problems
-from tests.factories import make_cast, make_workflow
+from tests.factories import PASSWORD, make_cast, make_workflow
 from workflows.models import Workflow
 from workflows.queries import content_of, get_draft
 from workflows.services import publish
@@ -169,6 +169,26 @@ def test_two_people_see_one_another_and_nothing_typed_is_lost(
     expect(names(page)).to_have_text(["Mine", "B", "C"])
     expect(hers.locator(".bd-stepname").first).to_have_text("Mine", timeout=20_000)
     other.close()
+
+
+def test_who_is_logged_out_meanwhile_loses_nothing(page: Page, workflow: Workflow) -> None:
+    page.goto("/admin/build/w/?step=b")
+    page.locator("#step-name").fill("Precious words")
+    page.context.clear_cookies(name="sessionid")
+    page.keyboard.press("Control+s")
+    expect(page.locator("#trouble")).to_contain_text("You are logged out. What you typed is still here")
+    expect(page.locator("#step-name")).to_have_value("Precious words")
+    with page.context.expect_page() as opened:
+        page.locator("#trouble").get_by_role("link", name="Log in").click()
+    other = opened.value
+    other.fill("[name=username]", "editor@acme.test")
+    other.fill("[name=password]", PASSWORD)
+    other.click("button[type=submit]")
+    other.wait_for_url("**/admin/build/**")
+    other.close()
+    page.locator("#step-name").press("Control+s")
+    expect(page.locator("#told")).to_contain_text("changed")
+    assert stored("w").steps[1].name == "Precious words"
 
 
 def test_leaving_what_is_not_saved_is_asked_about(page: Page, workflow: Workflow) -> None:

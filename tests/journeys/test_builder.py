@@ -347,3 +347,19 @@ def test_somebody_of_several_tenants_chooses_one_first(workflow: Workflow, acme:
     root = logged_in(make_user("root@acme.test", is_superuser=True))
     assert "Choose a tenant" in text_of(root, PAGE)
     assert "Things" in root.get(f"/admin/workflows/workflow/{workflow.pk}/change/", follow=True).content.decode()
+
+
+def test_a_new_step_asks_no_language_model_that_is_not_there(
+    editor: Client, workflow: Workflow, acme: Cast, settings: Any
+) -> None:
+    editor.post(EDIT, {"action": "add-step", "kind": "classify", "revision": "0"})
+    editor.post(EDIT, {"action": "add-step", "kind": "generate", "revision": "1"})
+    assert content(workflow).step("classify").config == {"by": "rules"}
+    writes = content(workflow).keys[-1]
+    lacking = "there is no connection to one yet"
+    assert lacking not in text_of(editor, f"{PAGE}?step=classify")
+    assert lacking in text_of(editor, f"{PAGE}?step={writes}")
+    settings.LLM_MODEL, settings.LLM_API_KEY = "small", "k"
+    assert lacking not in text_of(editor, f"{PAGE}?step={writes}")
+    editor.post(EDIT, {"action": "add-step", "kind": "classify", "revision": "2"})
+    assert content(workflow).step("classify_2").config == {}

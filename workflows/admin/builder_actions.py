@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from django.http import HttpRequest, QueryDict
 
@@ -13,6 +13,7 @@ from workflows.domain.drafts import BadEdit, DraftStep, make_key
 from workflows.models import Workflow
 from workflows.queries import get_draft, get_draft_content
 from workflows.services import drafting
+from workflows.services.asking import first_config
 from workflows.services.checking import check_file
 from workflows.services.drafting import Conflict, Edited
 
@@ -28,6 +29,15 @@ class SettingsRefused(ValueError):
     def __init__(self, problems: dict[str, str]) -> None:
         self.problems = problems
         super().__init__("; ".join(problems.values()))
+
+
+class Common(TypedDict):
+    """What every edit takes."""
+
+    workflow: Workflow
+    revision: int
+    by: "User | None"
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,10 @@ class Asked:
     def opened(self) -> str:
         return self.posted.get("opened", "")
 
+    @property
+    def common(self) -> Common:
+        return {"workflow": self.workflow, "revision": self.revision, "by": self.by, "now": self.now}
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -68,68 +82,37 @@ def add_step(asked: Asked) -> Done:
     """Add a step of the chosen kind, and open it."""
     kind = asked.posted.get("kind", "")
     title = card_of(kind).title
+    config = first_config(kind, asked.workflow.tenant_id)
     made = drafting.add_step(
-        workflow=asked.workflow,
-        step=DraftStep(make_key(title, kind or "step"), title, kind),
+        **asked.common,
+        step=DraftStep(make_key(title, kind or "step"), title, kind, config=config),
         after=asked.posted.get("after"),
-        revision=asked.revision,
-        by=asked.by,
-        now=asked.now,
     )
     return _done(made)
 
 
 def copy_step(asked: Asked) -> Done:
     """Copy a step, and open the copy."""
-    return _done(
-        drafting.copy_step(
-            workflow=asked.workflow,
-            key=asked.key,
-            revision=asked.revision,
-            opened=asked.opened,
-            by=asked.by,
-            now=asked.now,
-        )
-    )
+    return _done(drafting.copy_step(**asked.common, key=asked.key, opened=asked.opened))
 
 
 def move_step(asked: Asked) -> Done:
     """Move a step behind another; what is open stays open."""
-    made = drafting.move_step(
-        workflow=asked.workflow,
-        key=asked.key,
-        after=asked.posted.get("after", ""),
-        revision=asked.revision,
-        by=asked.by,
-        now=asked.now,
-    )
+    made = drafting.move_step(**asked.common, key=asked.key, after=asked.posted.get("after", ""))
     return replace(_done(made), query=_open_before(asked))
 
 
 def switch_step(asked: Asked) -> Done:
     """Switch a step off or on; what is open stays open."""
     made = drafting.switch_step(
-        workflow=asked.workflow,
-        key=asked.key,
-        enabled=asked.posted.get("enabled") == "1",
-        revision=asked.revision,
-        opened=asked.opened,
-        by=asked.by,
-        now=asked.now,
+        **asked.common, key=asked.key, enabled=asked.posted.get("enabled") == "1", opened=asked.opened
     )
     return replace(_done(made), query=_open_before(asked))
 
 
 def delete_step(asked: Asked) -> Done:
     """Delete a step; what else is open stays open."""
-    made = drafting.delete_step(
-        workflow=asked.workflow,
-        key=asked.key,
-        revision=asked.revision,
-        opened=asked.opened,
-        by=asked.by,
-        now=asked.now,
-    )
+    made = drafting.delete_step(**asked.common, key=asked.key, opened=asked.opened)
     query = _open_before(asked)
     return replace(_done(made), query="" if query == f"?step={asked.key}" else query)
 
@@ -140,40 +123,17 @@ def save_step(asked: Asked) -> Done:
     stored = content.find(asked.key)
     if stored is None and asked.posted.get("again"):
         fresh = DraftStep(asked.key, asked.key, asked.posted.get("kind", ""))
-        made = drafting.add_step(
-            workflow=asked.workflow,
-            step=read_step(asked.posted, fresh),
-            revision=asked.revision,
-            by=asked.by,
-            now=asked.now,
-        )
+        made = drafting.add_step(**asked.common, step=read_step(asked.posted, fresh))
         return _done(made)
     if stored is None:
         raise Conflict(drafting.changes_since(asked.workflow, asked.revision))
     step = read_step(asked.posted, stored)
-    return _done(
-        drafting.save_step(
-            workflow=asked.workflow,
-            key=asked.key,
-            step=step,
-            revision=asked.revision,
-            opened=asked.opened,
-            by=asked.by,
-            now=asked.now,
-        )
-    )
+    return _done(drafting.save_step(**asked.common, key=asked.key, step=step, opened=asked.opened))
 
 
 def save_fields(asked: Asked) -> Done:
     """Save the table of fields."""
-    made = drafting.save_fields(
-        workflow=asked.workflow,
-        fields=read_fields(asked.posted),
-        revision=asked.revision,
-        opened=asked.opened,
-        by=asked.by,
-        now=asked.now,
-    )
+    made = drafting.save_fields(**asked.common, fields=read_fields(asked.posted), opened=asked.opened)
     return replace(_done(made), query="?panel=fields")
 
 
@@ -183,14 +143,11 @@ def save_settings(asked: Asked) -> Done:
     if typed.problems:
         raise SettingsRefused(typed.problems)
     made = drafting.save_settings(
-        workflow=asked.workflow,
+        **asked.common,
         settings=typed.values,
         timeout=typed.timeout,
         retry_policy=typed.retry_policy,
-        revision=asked.revision,
         opened=asked.opened,
-        by=asked.by,
-        now=asked.now,
     )
     return replace(_done(made), query="?panel=settings")
 
@@ -227,7 +184,7 @@ def undo(asked: Asked) -> Done:
 
 def discard(asked: Asked) -> Done:
     """Make the draft what is live."""
-    made = drafting.discard_changes(workflow=asked.workflow, revision=asked.revision, by=asked.by, now=asked.now)
+    made = drafting.discard_changes(**asked.common)
     return replace(_done(made), query="")
 
 
@@ -242,14 +199,7 @@ def import_file(asked: Asked) -> Done:
         definition = check_file(file.read().decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise BadEdit("file", "The file is not text in UTF-8.") from None
-    made = drafting.replace_draft(
-        workflow=asked.workflow,
-        definition=definition,
-        source=str(file.name)[:100],
-        revision=asked.revision,
-        by=asked.by,
-        now=asked.now,
-    )
+    made = drafting.replace_draft(**asked.common, definition=definition, source=str(file.name)[:100])
     return replace(_done(made), query="")
 
 

@@ -50,7 +50,8 @@ def render_builder(request: HttpRequest, tenant: Tenant, workflow: Workflow, pan
     """Render the builder with one part open; only itself where htmx asks for it."""
     shown = look_at(workflow)
     may_edit = allowed(request, Permission.EDIT_WORKFLOWS, tenant.pk)
-    context = _frame(shown) | {"may_edit": may_edit, "panel": panel, "heartbeat": HEARTBEAT}
+    may_manage = allowed(request, Permission.MANAGE_TENANT, tenant.pk)
+    context = _frame(shown) | {"may_edit": may_edit, "may_manage": may_manage, "panel": panel, "heartbeat": HEARTBEAT}
     context |= panel_context(shown, panel)
     partly = is_partial(request)
     # A person without scripts sees the frame's messages; htmx takes only this part of the page.

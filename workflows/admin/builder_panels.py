@@ -18,6 +18,7 @@ from workflows.domain.reviewing import ReviewRule
 from workflows.kinds.registry import KINDS
 from workflows.kinds.reviewing import NEVER_REVIEWED
 from workflows.models import Workflow
+from workflows.services.asking import lacks_language_model
 from workflows.services.drafting import settings_part
 from workflows.services.wording import changed_titles
 
@@ -61,6 +62,8 @@ def _step_context(shown: Shown, panel: Panel) -> dict[str, Any]:
         "row": next((row for row in step_rows(shown) if row.step.key == step.key), None),
         "errors": problems | errors | panel.errors,
         "above": problems.get("", ""),
+        "lacks_model": lacks_language_model(step.kind, typed.config, shown.workflow.tenant_id),
+        "chooses_finder": step.kind in KINDS and "by" in KINDS[step.kind].Config.model_fields,
         "config_form": _config_form(step, problems, context, panel.posted),
         "retry_form": _part_form(RetryPolicy, typed.retry or {}, "retry", problems, context, panel.posted),
         "review_form": None
