@@ -164,6 +164,7 @@ class FiringAnswer(BaseModel):
     scheduled_for: str | None
     created_at: str
     finished_at: str | None
+    took_ms: float | None = Field(description="Milliseconds of work on it; of many worked on at once, its part.")
 
 
 class FiringPageAnswer(BaseModel):
@@ -221,6 +222,7 @@ def firing_answer(firing: Firing) -> dict[str, Any]:
         "scheduled_for": instant(firing.scheduled_for),
         "created_at": instant(firing.created_at),
         "finished_at": instant(firing.finished_at),
+        "took_ms": firing.took_ms,
     }
 
 

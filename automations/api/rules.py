@@ -34,6 +34,7 @@ from automations.services.trying import dry_run
 from jobs.api.schema import header
 from taskflow.lib.bodies import read_body
 from taskflow.lib.clock import utcnow
+from taskflow.lib.db import in_transaction
 from taskflow.lib.openapi import refusals
 from taskflow.lib.problems import Refused, invalid
 from tenants.api import key_of
@@ -226,6 +227,8 @@ def _latest_delivery(rule: AutomationRule, tenant: Tenant) -> dict[str, Any]:
 def _switch(request: Request, uid: UUID, *, enabled: bool) -> Response:
     try:
         rule = set_enabled(rule=find_own_rule(request, uid), enabled=enabled, now=utcnow())
+    except AutomationRule.DoesNotExist as error:
+        raise _gone() from error
     except RuleInvalid as error:
         raise refused(error) from error
     return Response({"id": str(rule.uid), "enabled": rule.enabled})
@@ -238,10 +241,16 @@ def _change(
     wanted = revision if revision is not None else (int(match) if match.isascii() and match.isdigit() else None)
     if wanted is None:
         raise invalid([("revision", "Say which revision you change: here, or as If-Match.")])
+    now = utcnow()
+
+    def work() -> AutomationRule:
+        row = edit_rule(rule=rule, revision=min(wanted, 2**31), values=values, now=now)
+        return row if enabled is None else set_enabled(rule=row, enabled=enabled, now=now)
+
     try:
-        row = edit_rule(rule=rule, revision=min(wanted, 2**31), values=values, now=utcnow())
-        if enabled is not None and enabled != row.enabled:
-            row = set_enabled(rule=row, enabled=enabled, now=utcnow())
+        row = in_transaction(work)
+    except AutomationRule.DoesNotExist as error:
+        raise _gone() from error
     except Conflict as error:
         status = 412 if revision is None else 409
         raise Refused(str(error), status=status, code="revision-conflict", current=error.current) from error
@@ -261,8 +270,12 @@ def find_own_rule(request: Request, uid: UUID) -> AutomationRule:
     """Return a rule of the key's tenant. Raises NotFound."""
     rule = find_rule(key_of(request).tenant, uid)
     if rule is None:
-        raise NotFound("There is no such rule.")
+        raise _gone()
     return rule
+
+
+def _gone() -> NotFound:
+    return NotFound("There is no such rule.")
 
 
 def refused(error: RuleInvalid) -> Refused:

@@ -65,7 +65,7 @@ def _open_reviews(trigger: MeasureTrigger, tenant_id: int) -> float | None:
     rows = Review.objects.for_tenant(tenant_id).filter(state=ReviewState.OPEN.value)
     if trigger.of:
         rows = rows.filter(workflow_id=_workflow(trigger, tenant_id) or 0)
-    return float(len(rows.order_by().values_list("pk")[:MOST]))
+    return float(rows.order_by()[:MOST].count())
 
 
 def _budget_used(trigger: MeasureTrigger, tenant_id: int, now: datetime) -> float | None:

@@ -38,6 +38,8 @@ def _own_problems(rule: AutomationRule) -> Iterator[Problem]:
         yield Problem("name", "is missing")
     if len(rule.name) > 200:
         yield Problem("name", "is longer than 200 characters")
+    if not rule.name.isprintable():
+        yield Problem("name", "should be text on one line")
     if not isinstance(rule.rate_limit, int) or not 1 <= rule.rate_limit <= 1_000_000:
         yield Problem("rate_limit", "should be from 1 to 1,000,000 firings an hour")
 

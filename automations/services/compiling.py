@@ -146,6 +146,9 @@ def _remember(compiler: Compiler, condition: str, remember: Any) -> dict[str, Ex
     if not isinstance(remember, dict) or not all(isinstance(each, str) for each in remember.values()):
         compiler.problem("remember", "should be an object of names with expressions")
         return {}
+    for name in remember:
+        if not (name.isascii() and name.isidentifier()):
+            compiler.problem("remember", f"'{name}' cannot be asked for as last.{name}: use letters, digits and _")
     sources = remembered(condition, remember)
     for name in names_read(condition):
         if name not in sources:

@@ -6,6 +6,7 @@ two beats nor a crash at any point loses a time or fires twice.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from automations.domain import occurrences
@@ -31,7 +32,7 @@ def fire_due_rules(*, now: datetime) -> bool:
     due = AutomationRule.objects.filter(enabled=True, trigger_kind=TriggerKind.CRON.value, next_at__lte=now)
     found = list(due.order_by("next_at", "pk").values_list("pk", flat=True)[:SLICE])
     for pk in found:
-        in_transaction(lambda pk=pk: _fire(pk, now))  # type: ignore[misc]
+        in_transaction(partial(_fire, pk, now))
     return len(found) == SLICE
 
 

@@ -9,7 +9,7 @@ from automations.domain import occurrences
 from automations.domain.effects import CancelIt, Effect, HoldQueue, MakeJob, Refused, RetryIt, Tell
 from automations.domain.states import FiringState, TriggerKind
 from automations.models import AutomationRule, Firing, RuleMemory
-from automations.queries.names import names_of
+from automations.queries.names import INSTANTS, names_of
 from automations.services.compiling import CompiledRule, compile_rule
 from automations.services.deciding import decide
 from automations.services.hints import hint_on_commit
@@ -76,7 +76,13 @@ def _try(
     firing = Firing(rule=rule if rule.pk else None, tenant=tenant, event=seen, job=job)
     kept = RuleMemory.objects.filter(rule=rule, tenant=tenant).first() if rule.pk else None
     trial.last = last_of(compiled, {} if kept is None else kept.last)
-    names = names_of(firing, tenant=tenant, last=trial.last, now=now)
+    try:
+        names = names_of(firing, tenant=tenant, last=trial.last, now=now)
+    except ValueError:
+        trial.problems.append(
+            Problem("event", f"{' and '.join(INSTANTS)} should be times such as 2026-03-02T07:00:00Z")
+        )
+        return trial
     try:
         decision = decide(rule, compiled, names)
         trial.matched, trial.reason, trial.why = decision.matched, decision.reason, decision.parts()

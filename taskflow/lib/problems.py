@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import (
     APIException,
@@ -17,8 +18,10 @@ from rest_framework.exceptions import (
 )
 from structlog.contextvars import get_contextvars
 
+from taskflow.lib.db import is_away
 from taskflow.lib.fields import dump_json
 from taskflow.lib.ids import new_uid
+from taskflow.lib.telemetry import emit
 
 API_PREFIX = "/api/"
 PROBLEM_JSON = "application/problem+json"
@@ -30,6 +33,7 @@ DETAILS = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     413: "The body is too large.",
+    503: "The database cannot be reached, or is too busy. Send the request again in a moment.",
     500: "Something went wrong here. It has been recorded under this request's id.",
 }
 
@@ -101,9 +105,12 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
         error = PermissionDenied()
     if isinstance(error, ValidationError):
         error = invalid(flatten(error.detail))
+    request = context["request"]._request
+    if isinstance(error, Error) and is_away(error):
+        emit("api.database_away", error=type(error).__name__)
+        return problem(request, 503, code="try-again", headers={"Retry-After": "1"})
     if not isinstance(error, APIException):
         return None
-    request = context["request"]._request
     if not isinstance(error, Refused):
         hint = " Send the body as application/json." if isinstance(error, UnsupportedMediaType) else ""
         return problem(request, error.status_code, f"{error.detail}{hint}", headers=_headers(error))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import OperationalError, connection
 from django.test import Client, override_settings
 from django.urls import path
 from rest_framework.views import APIView
@@ -165,3 +166,18 @@ def test_no_body_is_a_body_without_its_fields(api: Api, workflow: Workflow) -> N
 def test_whatever_a_client_accepts_it_gets_json(api: Api) -> None:
     assert read(api.get("jobs", Accept="text/html")) == {"results": [], "next": None, "next_cursor": None}
     assert api.get("nothing", Accept="text/html")["Content-Type"] == PROBLEM
+
+
+@pytest.mark.parametrize(
+    "error", [(1205, "Lock wait timeout"), (2006, "Server has gone away"), ("database is locked",)]
+)
+def test_a_database_that_is_busy_or_away_is_no_fault_of_ours_and_may_be_tried_again(api: Api, error: Any) -> None:
+    def fail(*_query: Any) -> None:
+        raise OperationalError(*error)
+
+    with connection.execute_wrapper(fail):
+        answer = api.get("automation-rules")
+    document = read(answer, 503)
+    assert (document["type"], answer["Retry-After"]) == ("urn:taskflow:problem:try-again", "1")
+    assert "Send the request again" in document["detail"]
+    assert api.get("automation-rules").status_code == 200

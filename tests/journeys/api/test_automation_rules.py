@@ -53,6 +53,8 @@ def test_a_rule_is_made_listed_and_read(api: Api, rule: dict[str, Any]) -> None:
     ("change", "places"),
     [
         ({"name": " "}, {"name"}),
+        ({"name": "two\nlines"}, {"name"}),
+        ({"remember": {"a b": "payload.total"}}, {"remember"}),
         ({"trigger": {"kind": "cron", "expression": "61 * * * *"}}, {"trigger.expression"}),
         ({"trigger": {"kind": "sometimes"}}, {"trigger.kind"}),
         ({"trigger": {"kind": "webhook", "endpoint": "01a20504-a541-7513-86ab-2bf8324e04c1"}}, {"trigger.endpoint"}),
@@ -121,6 +123,7 @@ def test_an_event_that_fits_makes_the_jobs_and_one_that_does_not_says_why(api: A
     assert set(faults(api.get(path, {"matched": "maybe", "state": "done"}))) == {"matched"}
     story = read(api.get(f"{path}/{first['id']}"))
     assert (story["jobs"], story["event"]["payload"]["total"]) == ([str(job.uid)], 150)
+    assert story["took_ms"] > 0
     assert read(api.post(f"{path}/{first['id']}/retry"), 409)["type"].endswith("not-retryable")
     Firing.objects.filter(uid=second["id"]).update(state="failed")
     assert read(api.post(f"{path}/{second['id']}/retry"), 202)["state"] == "pending"
@@ -134,6 +137,10 @@ def test_a_try_tells_what_would_happen_and_does_nothing(api: Api, acme: Cast, ru
     assert trial["would"][0]["payload"] == {"text": "n"}
     (trial,) = read(api.post(path, {"event": {"payload": {"total": 50, "note": "n"}}}))["results"]
     assert (trial["matched"], trial["would"]) == (False, [])
+    (trial,) = read(api.post(path, {"event": {"at": "no instant"}}))["results"]
+    assert trial["problems"] == [
+        {"field": "event", "reason": "at and scheduled_for should be times such as 2026-03-02T07:00:00Z"}
+    ]
     api.post("events", {"name": "order.paid", "payload": {"total": 200, "note": "latest"}})
     latest = read(api.post(path))
     assert (latest["event"]["payload"]["note"], latest["results"][0]["matched"]) == ("latest", True)
