@@ -77,6 +77,9 @@ class ReportPages:
         form = report_form(request, tenant, request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             return self._subscribe(request, tenant, form)
+        return self._show(request, tenant, form)
+
+    def _show(self, request: HttpRequest, tenant: Tenant, form: ReportForm) -> HttpResponse:
         rows = list(_mine(request, tenant).select_related("workflow", "user").order_by("pk")[:MOST_SHOWN])
         latest = _latest([row.pk for row in rows])
         return render_page(
@@ -95,9 +98,7 @@ class ReportPages:
         person = User.objects.get(pk=int(wanted["person"] or user.pk))
         if not person.email:
             form.add_error("person", "This person has no mail address. Set one under Users.")
-            return render_page(
-                request, "reports", title="Reports by mail", zone=zone_of(tenant), form=form, rows=[], tenant=tenant
-            )
+            return self._show(request, tenant, form)
         workflow = form.workflow()
         reports.subscribe(
             tenant=tenant,

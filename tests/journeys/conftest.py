@@ -4,10 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 
-from tests.factories import (
-    NOW,
-    make_lease,
-)
+from tests.factories import NOW, make_lease
 from tests.journeys.belongings import WORD, Belongings, furnish
 
 

@@ -174,6 +174,15 @@ def test_a_person_subscribes_changes_it_sends_one_and_ends_it(acme: Cast) -> Non
     assert not ReportSubscription.objects.exists()
 
 
+def test_who_has_no_mail_address_is_told_and_still_sees_what_there_is(acme: Cast) -> None:
+    subscription(acme)
+    acme.owner.email = ""
+    acme.owner.save()
+    told = login(acme.owner).post("/admin/reports/", FORM).content.decode()
+    assert "This person has no mail address" in told
+    assert acme.viewer.email in told
+
+
 def test_only_an_owner_subscribes_and_sees_others_and_only_of_the_tenant(acme: Cast, globex: Cast) -> None:
     other = {"person": str(acme.editor.pk)}
     assert "Select a valid choice" in login(acme.viewer).post("/admin/reports/", FORM | other).content.decode()
