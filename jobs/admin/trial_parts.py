@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -12,6 +13,7 @@ from django.urls import reverse
 from jobs.admin.columns import as_text
 from jobs.domain.comparing import explains
 from jobs.queries.trials import source_job_uid
+from jobs.services.sample_picks import Picked
 from tenants.admin.current import allowed
 from tenants.domain.roles import Permission
 from tenants.models import Tenant
@@ -20,6 +22,8 @@ from workflows.domain.outcomes import Record
 from workflows.models import Sample, Workflow
 
 LONGEST_LINE = 240
+#: What the names of a form's values begin with.
+INPUT, EXPECTED = "input-", "expected-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,25 @@ def file_names(fields: Sequence[InputField], record: Record) -> list[str]:
     values = [record.get(field.key) for field in fields if field.type in FILE_TYPES]
     files = [file for value in values for file in (value if isinstance(value, list) else [value])]
     return [str(file.get("name") or file.get("id")) for file in files if isinstance(file, Mapping)]
+
+
+def tell_picked(request: HttpRequest, picked: Picked) -> None:
+    """Tell the person what became of the jobs they picked."""
+    words = [f"{sample_count(len(picked.added))} added."] if picked.added else ["No sample was added."]
+    if picked.known:
+        words.append(f"{picked.known} {'was' if picked.known == 1 else 'were'} there already.")
+    if picked.unfit:
+        words.append(
+            f"{picked.unfit} did not fit the draft's fields and {'was' if picked.unfit == 1 else 'were'} left out."
+        )
+    if not picked.added and not picked.known and not picked.unfit:
+        words.append("There are no such jobs.")
+    (messages.success if picked.added else messages.warning)(request, " ".join(words))
+
+
+def sample_count(number: int) -> str:
+    """Return so many samples, in words."""
+    return f"{number} sample{'' if number == 1 else 's'}"
 
 
 def as_json(value: Any) -> str:

@@ -7,9 +7,10 @@ from django.contrib import admin
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
+from jobs.admin.trial_add import add_view
 from jobs.admin.trial_home import home_view
 from jobs.admin.trial_run import again_view, cancel_view, judge_view, run_view
-from jobs.admin.trial_samples import add_view, delete_view, from_job_view, restore_view, sample_view
+from jobs.admin.trial_samples import delete_view, from_job_view, restore_view, sample_view
 from jobs.admin.trial_step import step_view
 
 

@@ -88,6 +88,15 @@ def test_samples_are_uploaded_and_typed_and_edited(workflow: Workflow, client_as
     assert "2 samples added, 2 of them golden" in add(editor, way="upload", file=file)
     bad = SimpleUploadedFile("list.csv", b"%PDF-1.4 no list")
     assert "This is no list" in add(editor, way="upload", file=bad)
+    lines = SimpleUploadedFile("list.txt", "eins,\nzwei: Größe\n".encode("utf-16"))
+    assert "2 samples added." in add(editor, way="upload", file=lines)
+    array = SimpleUploadedFile("list.json", b'\xef\xbb\xbf[{"text": "json",\n "total": 3}]')
+    assert "1 sample added, 1 of them golden" in add(editor, way="upload", file=array)
+    assert texts(workflow)[2:] == [
+        ({"text": "eins,"}, None),
+        ({"text": "zwei: Größe"}, None),
+        ({"text": "json"}, {"total": 3}),
+    ]
     fields = {"way": "form", "name": "Mine", "input-text": "three", "expected-total": "x"}
     assert "must be a number" in add(editor, **fields)
     assert "1 sample added" in add(editor, **fields | {"expected-total": "(empty)"})
@@ -133,6 +142,23 @@ def test_jobs_a_person_corrected_become_golden_samples_without_what_is_redacted(
     assert "There are no such jobs" in add(editor, way="jobs", pick="unsure", most="5", below="0.5")
     assert "from 1 to 500" in add(editor, way="jobs", pick="last", most="0")
     assert "how many" in add(editor, way="jobs", pick="nonsense", most="x")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"pick": "gone"}, "Say which jobs."),
+        ({"most": "ten"}, "Say how many: a whole number from 1 to"),
+        ({"most": "1.5"}, "Say how many: a whole number from 1 to"),
+        ({"below": "80%"}, "Less sure than: a number from 0 to 1"),
+        ({"below": "nan"}, "Less sure than: a number from 0 to 1"),
+        ({"below": "0,8"}, "There are no such jobs."),
+    ],
+)
+def test_a_wrong_choice_of_jobs_names_what_is_wrong(
+    workflow: Workflow, client_as: As, fields: dict[str, str], words: str
+) -> None:
+    assert words in add(client_as("editor"), **{"way": "jobs", "pick": "unsure", "most": "5", **fields})
 
 
 def test_a_job_is_added_from_its_page(workflow: Workflow, client_as: As) -> None:
