@@ -28,6 +28,10 @@ os.environ |= {
 }
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0123456789" * 5)
 os.environ.setdefault("STEP_FUNCTION_MODULES", "tests.steps")
+if os.environ.get("BROKER_URL", "").startswith("redis") and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
+    # Each of pytest-xdist's workers has a database of its own; so it must be in Redis, which tests empty.
+    server, number = os.environ["BROKER_URL"].rsplit("/", 1)
+    os.environ["BROKER_URL"] = f"{server}/{int(number) + int(worker.removeprefix('gw'))}"
 
 from django.conf import settings  # noqa: E402 - settings read the environment that was set above
 

@@ -2,13 +2,14 @@
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from automations.services.endpoints import create_endpoint, update_endpoint
 from automations.services.occurrences import fire_received
 from jobs.models import Job
 from taskflow.lib.clock import utcnow
+from tests.conftest import url_of_test_database
 from tests.factories import make_queue, make_tenant
 from tests.servers import free_port
 from tests.webhooks import SECRETS, signed
@@ -36,6 +38,8 @@ class Server:
 
     port: int
     log: Path
+    #: How much of the log is of earlier tests, in bytes.
+    past: int = 0
 
     def post(self, path: str, body: Any, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
@@ -52,16 +56,22 @@ class Server:
     def said(self, *words: str) -> bool:
         """Say whether a line of the log has all these words, within a moment."""
         for _ in range(50):
-            if any(all(word in line for word in words) for line in self.log.read_text().splitlines()):
+            lines = self.log.read_bytes()[self.past :].decode().splitlines()
+            if any(all(word in line for word in words) for line in lines):
                 return True
             time.sleep(0.1)
         return False
 
 
-@pytest.fixture
-def server(process_env: dict[str, str], tmp_path: Path) -> Iterator[Server]:
-    port, log = free_port(), tmp_path / "log"
-    env = process_env | {"PORT": str(port), "WEB_PROCESSES": "1", "WEB_THREADS": "2", "HTTPS": "false"}
+@pytest.fixture(scope="module")
+def running(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server for all tests, which see the same database."""
+    port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
+    with django_db_blocker.unblock():
+        env = os.environ | {"DATABASE_URL": url_of_test_database(), "HTTPS": "false"}
+    env |= {"PORT": str(port), "WEB_PROCESSES": "1", "WEB_THREADS": "2"}
     with log.open("wb") as output:
         command = [sys.executable, "manage.py", "start", "web"]
         process = subprocess.Popen(command, env=env, stdout=output, stderr=output)
@@ -77,6 +87,11 @@ def server(process_env: dict[str, str], tmp_path: Path) -> Iterator[Server]:
         finally:
             process.terminate()
             process.wait(30)
+
+
+@pytest.fixture
+def server(running: Server, transactional_db: None) -> Server:
+    return replace(running, past=running.log.stat().st_size)
 
 
 @dataclass
