@@ -191,6 +191,7 @@ def test_the_expression_holds_when_the_rows_do(tries, join):
         ("payload.country != record.country", "payload.country is not the same as record.country"),
         ("has(payload.a) && payload.a == record.b", "payload.a is the same as record.b"),
         ("record.x in [false, 5]", "record.x is one of False, 5"),
+        ("payload.tags != null && 'urgent' in payload.tags", "payload.tags includes urgent"),
     ],
 )
 def test_what_people_write_is_shown_as_rows(source, words):
