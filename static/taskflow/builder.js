@@ -167,13 +167,25 @@
   });
 
   // After each change of the page.
+  // A request whose answer will replace the page, and the latest one that only renews it: an answer that renews what is
+  // not shown any more would take a person back to where they left.
+  let awaited = null;
+  let renewing = null;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.target.id === "builder") { awaited = event.detail.xhr; }
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.xhr === awaited) { awaited = null; }
+  });
   const refresh = () => {
     builder().removeAttribute("data-unsaved");
     window.htmx.ajax("GET", window.location.pathname + window.location.search, { source: builder(), target: "#builder", swap: "outerHTML show:none" });
+    renewing = awaited;
   };
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target, xhr } = event.detail;
     if (!builder() || !["builder", "news"].includes(target.id)) { return; }
+    if (xhr === renewing && xhr !== awaited) { event.detail.shouldSwap = false; return; }
     if (isLogin(xhr.responseURL)) { event.detail.shouldSwap = false; trouble(LOGGED_OUT); return; }
     if (target.id !== "builder" || xhr.responseText.includes('id="builder"')) { return; }
     event.detail.shouldSwap = false;
@@ -204,7 +216,7 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id === "builder") { arrived(); }
     // What somebody else changed is shown at once where nothing typed stands in the way.
-    if (document.querySelector("[data-moved]") && !isUnsaved()) { refresh(); }
+    if (document.querySelector("[data-moved]") && !isUnsaved() && awaited === null) { refresh(); }
   });
   arrived();
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import APIResponse, BrowserContext, Locator, Page, Route, expect
 
 from taskflow.lib.clock import utcnow
 from tests.browser.axe import grave_problems
@@ -169,6 +169,21 @@ def test_two_people_see_one_another_and_nothing_typed_is_lost(
     expect(names(page)).to_have_text(["Mine", "B", "C"])
     expect(hers.locator(".bd-stepname").first).to_have_text("Mine", timeout=20_000)
     other.close()
+
+
+def test_news_that_come_before_the_answer_to_an_edit_do_not_take_one_back(page: Page, workflow: Workflow) -> None:
+    page.goto(f"/admin/build/{workflow.slug}/?panel=add")
+    held: list[tuple[Route, APIResponse]] = []
+    renewals: list[Route] = []
+    page.route("**/edit/", lambda route: held.append((route, route.fetch())))
+    page.route("**/?panel=add", lambda route: renewals.append(route))
+    page.locator(".bd-kindcard", has_text="Make fields").click()
+    page.evaluate("htmx.trigger('#presence', 'load')")
+    expect(page.locator("#news [data-moved]")).to_be_attached()
+    (route, answer), *_ = held
+    route.fulfill(response=answer)
+    expect(page.locator("#step-form")).to_be_visible()
+    assert renewals == []
 
 
 def test_who_is_logged_out_meanwhile_loses_nothing(page: Page, workflow: Workflow) -> None:
